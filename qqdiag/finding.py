@@ -50,7 +50,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A failure that was seen. `summary` is the verdict in one sentence; `subject` (addresses, fds) makes the fingerprint."""
+    """A failure that was seen. `summary` is the verdict in one sentence."""
 
     id: str
     severity: Severity
