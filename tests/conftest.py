@@ -1,0 +1,122 @@
+"""Brings what the tests need to a bare machine, and says at the end on which interpreters they ran.
+
+Environment:
+    QQDIAG_TEST_CACHE     folder of what is made once and used again (default: $XDG_CACHE_HOME/qqdiag-tests)
+    QQDIAG_HERMES_PYTHON  the Python of a virtual environment that has hermes-agent already
+    QQDIAG_NO_SKIPS=1     a skipped test fails, unless its reason is one of MAY_SKIP
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+
+import hermes_environment
+import interpreters
+import pytest
+from interpreters import Interpreter
+
+PACKAGES = {"ip": "iproute2", "openssl": "openssl", "gdb": "gdb", "setpriv": "util-linux"}
+MAY_SKIP = (
+    "not Linux",  # the parts that read /proc
+    "no such architecture here",  # a layout of the other architecture
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # once, before pytest-xdist starts its workers
+        install_packages()
+
+
+def install_packages() -> None:
+    """What the tests call and the machine lacks, by apt. Without root the tests that need it say what to install."""
+    lacking = sorted({package for program, package in PACKAGES.items() if shutil.which(program) is None})
+    if not lacking or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *lacking]):
+        subprocess.run(["apt-get", *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+# --- what tests ask for ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=interpreters.WANTED)
+def interpreter(request: pytest.FixtureRequest) -> Interpreter:
+    """Each CPython that qqdiag reads, in turn."""
+    found = interpreters.find(request.param)
+    if found is None:
+        pytest.skip(interpreters.CURE[request.param])
+    ran_on(request.node, str(found))
+    return found
+
+
+@pytest.fixture(scope="session")
+def hermes_python() -> Path:
+    """The Python of the virtual environment that has the real hermes-agent; made on first use."""
+    try:
+        return hermes_environment.python()
+    except hermes_environment.NotMade as error:
+        pytest.skip(str(error))
+
+
+# --- a skip is a failure when asked so -------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        fail_if_forbidden(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.skipped:
+        fail_if_forbidden(report)
+    return report
+
+
+def fail_if_forbidden(report: pytest.TestReport | pytest.CollectReport) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if os.environ.get("QQDIAG_NO_SKIPS") != "1" or any(allowed in reason for allowed in MAY_SKIP):
+        return
+    report.outcome = "failed"
+    report.longrepr = f"skipped, and QQDIAG_NO_SKIPS=1: {reason}"
+
+
+# --- which interpreters ran ------------------------------------------------------------------------------------------
+
+INTERPRETER = "interpreter"  # key of a user property: it travels from a pytest-xdist worker with the report
+
+
+def ran_on(item: pytest.Item, interpreter: str) -> None:
+    item.user_properties.append((INTERPRETER, interpreter))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Notes every interpreter that a test has as a parameter, whatever its fixture is called."""
+    parameters = getattr(item, "callspec", None)
+    for value in parameters.params.values() if parameters else ():
+        if isinstance(value, Interpreter):
+            ran_on(item, str(value))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    ran = Counter(
+        str(value)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        for key, value in getattr(report, "user_properties", ())
+        if key == INTERPRETER
+    )
+    if ran:
+        terminalreporter.section("interpreters")
+        for name, count in sorted(ran.items()):
+            terminalreporter.line(f"{name}: {count} tests")

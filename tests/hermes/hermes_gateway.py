@@ -1,0 +1,138 @@
+"""Runs the real `hermes gateway run` offline, with only its QQ platform, against servers on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+COMPRESS = Path(__file__).parent / "compress"
+STEP = 0.02  # seconds between two looks at a log or at /proc
+
+CONFIG = """\
+model: {{default: stand-in, provider: custom, base_url: "http://127.0.0.1:{model_port}/v1", api_key: none}}
+gateway:
+  platforms:
+    qqbot: {{enabled: true, extra: {{dm_policy: open, group_policy: open}}}}
+security: {{tirith_enabled: false, allow_lazy_installs: false}}
+"""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a case changes in the gateway's surroundings."""
+
+    constants: dict[str, object] = field(default_factory=dict)  # of qqbot/constants.py: shorter waits
+    first_beat: float | None = None  # seconds until the first heartbeat
+    arguments: tuple[str, ...] = ()  # after `gateway run`
+    wrapper: tuple[str, ...] = ()  # a command that execs the gateway
+    environment: dict[str, str] = field(default_factory=dict)
+    stderr: int | IO[bytes] | None = None
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A running gateway."""
+
+    process: subprocess.Popen[bytes]
+    home: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def log(self) -> str:
+        path = self.home / "logs" / "agent.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def output(self) -> str:
+        return (self.home / "output").read_text(errors="replace")
+
+    def wait_log(self, pattern: str, seconds: float = 20.0, count: int = 1) -> list[str]:
+        """Waits until `pattern` occurs `count` times in the log; the lines that have it."""
+        found: list[str] = []
+
+        def there() -> bool:
+            found[:] = [line for line in self.log().splitlines() if re.search(pattern, line)]
+            return len(found) >= count
+
+        self.wait(there, f"{count} x {pattern!r} in its log", seconds)
+        return found
+
+    def wait(self, condition: object, what: str, seconds: float = 20.0) -> None:
+        """Waits until the condition (a function without arguments) holds, or fails with what the gateway said."""
+        assert callable(condition)
+        end = time.monotonic() + seconds
+        while not condition():
+            status = self.process.poll()
+            if status is not None or time.monotonic() > end:
+                ended = f"exited with {status}" if status is not None else f"not within {seconds:g} s"
+                raise AssertionError(f"waited for {what}: {ended}\n{self.output()[-2000:]}\n{self.log()[-4000:]}")
+            time.sleep(STEP)
+
+    def platform_state(self) -> str:
+        """What the gateway's own state file says of its QQ platform."""
+        status = json.loads((self.home / "gateway_state.json").read_text())
+        return str(status["platforms"]["qqbot"]["state"])
+
+
+@contextmanager
+def gateway(python: Path, home: Path, server_port: int, model_port: int, setting: Setting) -> Iterator[Gateway]:
+    """The gateway from its start to its end; ready is for the caller to wait for."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "config.yaml").write_text(CONFIG.format(model_port=model_port))
+    with (home / "output").open("wb") as output:
+        process = subprocess.Popen(
+            command(python, setting),
+            cwd=home,
+            env=environment(home, server_port, setting),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output if setting.stderr is None else setting.stderr,
+            start_new_session=True,
+        )
+    try:
+        yield Gateway(process, home)
+    finally:
+        # Never SIGTERM first: a hung gateway ignores it, and nothing here needs an orderly end.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def command(python: Path, setting: Setting) -> Sequence[str]:
+    """setpriv (util-linux) execs, so that the pid stays; the gateway dies with the test that started it."""
+    bound = ("setpriv", "--pdeathsig", "KILL")
+    return (*bound, *setting.wrapper, str(python.parent / "hermes"), "gateway", "run", *setting.arguments)
+
+
+def environment(home: Path, server_port: int, setting: Setting) -> dict[str, str]:
+    """Nothing of the tester's own: no proxy, no home, no credentials."""
+    api = f"http://127.0.0.1:{server_port}"
+    constants = {"API_BASE": api, "TOKEN_URL": f"{api}/app/getAppAccessToken", **setting.constants}
+    made = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "TZ": os.environ.get("TZ", "UTC"),
+        "HOME": str(home),
+        "HERMES_HOME": str(home),
+        "PYTHONPATH": str(COMPRESS),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "QQ_APP_ID": "102000001",
+        "QQ_CLIENT_SECRET": "of-no-use",
+        "QQ_ALLOW_ALL_USERS": "true",
+        "GATEWAY_ALLOW_ALL_USERS": "true",
+        "TIRITH_ENABLED": "0",
+        "HERMES_DISABLE_LAZY_INSTALLS": "1",
+        "QQDIAG_TEST_CONSTANTS": json.dumps(constants),
+    }
+    if setting.first_beat is not None:
+        made["QQDIAG_TEST_FIRST_BEAT"] = str(setting.first_beat)
+    return made | setting.environment
