@@ -24,8 +24,8 @@ class OsThread(msgspec.Struct, frozen=True, kw_only=True):
     name: TaskName
     state: Word  # R S D T t Z X
     wchan: Word | None  # kernel function it sleeps in; None: hidden from this user
-    syscall: Word | None  # name, or "running"; None: hidden
-    syscall_args: list[int] = []  # raw, the first six; epoll_wait: epfd, events, maxevents, timeout in ms
+    syscall: Word | None  # name; "running"; "none": asleep outside of a system call; None: hidden
+    syscall_args: list[int] = []  # unsigned registers, the first six; epoll_wait: epfd, events, maxevents, ms (32 bits)
     user_seconds: float
     system_seconds: float
     voluntary_switches: int
@@ -36,6 +36,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     """The target as the kernel knows it."""
 
     pid: int
+    namespace_pid: int | None = None  # its pid in its own pid namespace, which it writes to its own files
     start_ticks: int  # field 22 of /proc/PID/stat: with the pid, its identity
     state: Word
     uptime: float
@@ -51,7 +52,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     argv: list[Secret] = []
     unit: Id | None  # systemd unit
     container: Id | None  # container id when its cgroup or namespaces say so
-    namespaces_differ: list[Word] = []  # which of pid, net, mnt, user, time are not ours
+    namespaces_differ: list[Word] | None = []  # which of pid, net, mnt, user, time are not ours; None: hidden
     threads: list[OsThread] = []
 
 
@@ -59,7 +60,10 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
 
 
 class TcpInfo(msgspec.Struct, frozen=True, kw_only=True, tag="tcp"):
-    """struct tcp_info (linux/tcp.h); times in seconds ago, None where the kernel did not give them."""
+    """struct tcp_info (linux/tcp.h); times in seconds ago, fields that an older kernel lacks are None.
+
+    A side that never sent or received anything counts from the connection's start, in SYN-SENT from the connect().
+    """
 
     last_data_sent: float
     last_data_received: float
@@ -93,7 +97,7 @@ class Socket(msgspec.Struct, frozen=True, kw_only=True):
     remote_port: int | None
     receive_queue: int | None  # bytes unread
     send_queue: int | None  # bytes unacknowledged or unsent
-    epoll: int | None  # event mask in an epoll of the target (19 = IN|ERR|HUP); None: not registered
+    epoll: int | None  # event mask in an epoll of the target (0x19 = IN|ERR|HUP); None: not registered
     epoll_fd: int | None = None
     timer: Word | None = None  # on keepalive timewait persist
     timer_expires: float | None = None
