@@ -129,12 +129,12 @@ class Say:
     """One sentence: a constant template with `{names}`, and a typed value for each.
 
     The template is a literal of our own source (a test holds that), so that a sentence is public as soon as its
-    values are.
+    values are. A value may be a sentence itself.
     """
 
     __slots__ = ("template", "values")
 
-    def __init__(self, template: str, /, **values: Value) -> None:
+    def __init__(self, template: str, /, **values: Value | Say) -> None:
         self.template = template
         self.values = values
 
