@@ -280,6 +280,7 @@ class WebSocket(msgspec.Struct, frozen=True, kw_only=True):
     ping_interval: float | None = None  # the library's own PING, None: off
     ping_outstanding: bool | None = None  # a PING of the library was sent and not answered
     holders: list[int] = []  # tasks whose frames hold it, directly or by an attribute of a local
+    readers: list[int] = []  # of these, the ones with a frame that receives from it, now or after what it does now
 
 
 class Attribute(msgspec.Struct, frozen=True, kw_only=True):
