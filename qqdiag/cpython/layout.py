@@ -1,0 +1,144 @@
+"""Every field of CPython that is read, once: its offset in bytes in its struct.
+
+A file `layouts/v3_N.py` gives the numbers of one minor version; where the target publishes its own
+(`_Py_DebugOffsets`, CPython 3.13+) those come on top, see debug_offsets.py. Fields with a value here were the same in
+every supported version (measured on 3.9 to 3.13; Include/cpython/*.h, Include/internal/pycore_*.h).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Offsets in bytes. `first.second` in the comments is the struct member's name in CPython."""
+
+    version: tuple[int, int]
+    published: bool = False  # whether the target's own _Py_DebugOffsets were laid over these numbers
+
+    # _PyRuntimeState, PyInterpreterState, PyThreadState
+    runtime_interpreters: int
+    interpreter_next: int
+    interpreter_threads: int
+    interpreter_modules: int
+    thread_next: int = 8
+    thread_frame: int  # .cframe (3.11, 3.12) or .current_frame (3.13)
+    cframe_frame: int | None  # _PyCFrame.current_frame; None where the thread points at its frame itself
+    thread_native_id: int
+    thread_id: int
+    thread_dict: int
+    thread_running_loop: int | None  # _PyThreadStateImpl.asyncio_running_loop; None: in the thread's dict
+
+    # _PyInterpreterFrame
+    frame_previous: int
+    frame_code: int  # .f_code, .f_executable
+    frame_instruction: int = 56  # .prev_instr, .instr_ptr
+    frame_stacktop: int = 64
+    frame_localsplus: int = 72
+    frame_owner: int
+    owner_generator: int = 1
+    owner_c_stack: int | None  # a frame that is no Python frame; None: there are none
+
+    # PyGenObject, PyCoroObject, PyAsyncGenObject
+    coroutine_frame: int
+    coroutine_qualname: int
+    coroutine_state: int
+    state_created: int
+    states_suspended: tuple[int, ...]
+    state_yield_from: int | None  # the state that says "suspended in an await"; None: the next opcode says it
+    resume_opcodes: tuple[int, ...] = ()  # RESUME and its variants, where the opcode says it
+    unknown_opcodes: tuple[int, ...] = ()  # instrumentation that hides the opcode (Python/instrumentation.c)
+    wrapped: int = 16  # async_generator_asend/athrow, coroutine_wrapper, FutureIter, anext_awaitable -> the object
+
+    # PyCodeObject
+    code_first_line: int
+    code_nlocalsplus: int
+    code_names: int = 32
+    code_localsplusnames: int = 96
+    code_localspluskinds: int = 104
+    code_filename: int = 112
+    code_name: int = 120
+    code_qualname: int = 128
+    code_linetable: int = 136
+    code_adaptive: int
+
+    # FutureObj, TaskObj (Modules/_asynciomodule.c)
+    future_loop: int = 16
+    future_callback0: int = 24
+    future_callbacks: int = 40
+    future_exception: int = 48
+    future_result: int = 64
+    future_state: int
+    future_log_traceback: tuple[int, int]  # offset, mask
+    task_must_cancel: tuple[int, int]
+    task_cancels: int  # task_num_cancels_requested
+    task_waiter: int
+    task_coroutine: int
+    task_name: int
+
+    # objects
+    object_type: int = 8
+    var_size: int = 16
+    type_name: int = 24
+    type_basicsize: int = 32
+    type_itemsize: int = 40
+    type_flags: int = 168
+    type_members: int = 240
+    type_base: int = 256
+    type_dict: int = 264
+    type_dictoffset: int = 288
+    type_mro: int = 344
+    heap_qualname: int
+    heap_cached_keys: int
+    tuple_items: int = 24
+    list_items: int = 24
+    dict_used: int = 16
+    dict_keys: int = 32
+    dict_values: int = 40
+    keys_log2_index_bytes: int = 9
+    keys_kind: int = 10
+    keys_entries: int = 24
+    keys_header: int = 32
+    set_mask: int = 32
+    set_table: int = 40
+    deque_left: int = 24
+    deque_left_index: int = 40
+    weakref_object: int = 16
+    cell_contents: int = 16
+    float_value: int = 16
+    method_function: int = 16
+    method_self: int = 24
+    builtin_definition: int = 16
+    builtin_self: int = 24
+    function_qualname: int = 40
+    function_code: int = 48
+    function_closure: int = 72
+    module_dict: int = 16
+    member_descriptor: int = 40
+    bytes_data: int = 32
+    partial_function: int = 16
+    partial_args: int = 24
+    memoryview_length: int = 72
+    socket_fd: int = 16
+    epoll_fd: int = 16
+
+    # str, int
+    text_length: int = 16
+    text_state: int = 32
+    text_ascii: int  # compact ASCII data
+    text_compact: int  # compact data of the other kinds; the pointer to it where it is not compact
+    int_tag: int = 16  # ob_size (signed) before 3.12, then lv_tag
+    int_tagged: bool
+    int_digits: int = 24
+
+    # instance attributes: where a managed dict and its values are, from the object's address
+    managed_dict: int = -24
+    managed_values: int | None = None  # 3.11: a pointer of its own
+    managed_tagged: bool = False  # 3.12: one word for both, its low bit set for values
+    inline_values: bool = False  # 3.13: values lie behind the object (Objects/object_layout.md)
+    values_header: int = 0
+
+    # tp_basicsize by the type's name: what the target must show before it is believed
+    fingerprint: dict[str, int]
+    fingerprint_asyncio: dict[str, int]

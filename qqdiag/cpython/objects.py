@@ -1,0 +1,194 @@
+"""Objects of the target by address: types, texts, numbers, containers, attributes. Bounded, cycle-safe, cached.
+
+One `Objects` serves one walk over one state of the memory: what it has read it does not read again.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from qqdiag.cpython import attributes, containers, strings, typeinfo
+from qqdiag.cpython.layout import Layout
+from qqdiag.cpython.typeinfo import BYTES, DICT, INT, LIST, TEXT, TUPLE, TYPE, TypeInfo
+from qqdiag.memory.source import MemorySource, Unreadable
+
+MAX_DIGITS = 40  # of 30 bits: no number that is looked at is longer
+
+
+class Objects:
+    """The object API. Every method may raise Unreadable; those that answer `| None` do so for another type."""
+
+    def __init__(self, memory: MemorySource, layout: Layout) -> None:
+        self.memory = memory
+        self.layout = layout
+        self.read = memory.read
+        self._types: dict[int, TypeInfo] = {}
+        self._type_names: typeinfo.Names = {}
+        self._texts: dict[int, str] = {}
+        self.shapes: dict[int, attributes.Shape] = {}
+
+    # --- words -------------------------------------------------------------------------------------------------------
+
+    def read_word(self, address: int) -> int:
+        """The pointer-sized word at `address`, unsigned."""
+        return int.from_bytes(self.read(address, 8), "little")
+
+    def read_int(self, address: int) -> int:
+        """The C int at `address`."""
+        return int.from_bytes(self.read(address, 4), "little", signed=True)
+
+    # --- types -------------------------------------------------------------------------------------------------------
+
+    def type_of(self, address: int) -> TypeInfo:
+        """The type of the object at `address`; Unreadable when there is no object."""
+        pointer = int.from_bytes(self.read(address + self.layout.object_type, 8), "little")
+        return self._types.get(pointer) or self.type_at(pointer)
+
+    def type_at(self, pointer: int) -> TypeInfo:
+        """The type object at `pointer`."""
+        found = self._types.get(pointer)
+        if found is None:
+            found = typeinfo.read(self.memory, self.layout, self._type_names, pointer)
+            self._types[pointer] = found
+        return found
+
+    def is_a(self, address: int, dotted: str) -> bool:
+        """Whether the object's type is, or derives from, the type of that dotted name."""
+        return dotted in self.type_of(address).bases
+
+    # --- plain values ------------------------------------------------------------------------------------------------
+
+    def text(self, address: int) -> str | None:
+        found = self._texts.get(address)
+        if found is not None:
+            return found
+        if not self.type_of(address).flags & TEXT:
+            return None
+        return self._texts.setdefault(address, strings.text(self.memory, self.layout, address))
+
+    def integer(self, address: int) -> int | None:
+        """An int or bool; None when it is none, or has more than MAX_DIGITS digits of 30 bits."""
+        if not self.type_of(address).flags & INT:
+            return None
+        (tag,) = struct.unpack("<q", self.read(address + self.layout.int_tag, 8))
+        if self.layout.int_tagged:  # since 3.12 (gh-101291): count << 3 | sign
+            count, negative, zero = tag >> 3, tag & 3 == 2, tag & 3 == 1
+        else:
+            count, negative, zero = abs(tag), tag < 0, tag == 0
+        if zero:
+            return 0
+        if not 0 < count <= MAX_DIGITS:
+            return None
+        digits = struct.unpack(f"<{count}I", self.read(address + self.layout.int_digits, 4 * count))
+        value = sum(digit << 30 * place for place, digit in enumerate(digits))
+        return -value if negative else value
+
+    def number(self, address: int) -> float | None:
+        """A float, or an int as a float."""
+        info = self.type_of(address)
+        if "builtins.float" in info.bases:
+            return float(struct.unpack("<d", self.read(address + self.layout.float_value, 8))[0])
+        value = self.integer(address)
+        return None if value is None else float(value)
+
+    def truth(self, address: int) -> bool | None:
+        """True or False; None for everything that is not a bool."""
+        return bool(self.integer(address)) if self.type_of(address).dotted == "builtins.bool" else None
+
+    def is_none(self, address: int) -> bool:
+        return self.type_of(address).dotted == "builtins.NoneType"
+
+    def byte_count(self, address: int) -> int | None:
+        """The length in bytes of a bytes, bytearray or memoryview."""
+        info = self.type_of(address)
+        if info.flags & BYTES or "builtins.bytearray" in info.bases:
+            return containers.size(self.memory, self.layout, address)
+        if info.dotted == "builtins.memoryview":
+            return self.read_word(address + self.layout.memoryview_length)
+        return None
+
+    # --- containers --------------------------------------------------------------------------------------------------
+
+    def items(self, address: int, limit: int = containers.MAX_ITEMS) -> list[int]:
+        """The items of a list, tuple, set, frozenset or deque, at most `limit`; of anything else none."""
+        info, memory, layout = self.type_of(address), self.memory, self.layout
+        if info.flags & LIST:
+            return list(containers.list_items(memory, layout, address, limit))
+        if info.flags & TUPLE:
+            return list(containers.tuple_items(memory, layout, address, limit))
+        if "builtins.set" in info.bases or "builtins.frozenset" in info.bases:
+            return containers.set_items(memory, layout, address, limit)
+        if "collections.deque" in info.bases:
+            return containers.deque_items(memory, layout, address, limit)
+        return []
+
+    def count(self, address: int) -> int | None:
+        """len() of a list, tuple, deque, set or dict, without reading its items."""
+        info = self.type_of(address)
+        if info.flags & (LIST | TUPLE) or "collections.deque" in info.bases:
+            return containers.size(self.memory, self.layout, address)
+        if info.flags & DICT or "builtins.set" in info.bases:
+            return self.read_word(address + (self.layout.dict_used if info.flags & DICT else 24))
+        return None
+
+    def pairs(self, address: int, limit: int = containers.MAX_ITEMS) -> list[tuple[int, int]]:
+        """(key, value) of a dict, in insertion order, at most `limit`; of anything else none."""
+        if not self.type_of(address).flags & DICT:
+            return []
+        return containers.dict_pairs(self.memory, self.layout, address, limit)
+
+    def named(self, address: int, limit: int = 10_000) -> dict[str, int]:
+        """A dict's values by key, for those keys that are str."""
+        names = ((self.text(key), value) for key, value in self.pairs(address, limit))
+        return {name: value for name, value in names if name is not None}
+
+    def lookup(self, address: int, name: str) -> int | None:
+        """The value of a str key of a dict."""
+        for key, value in self.pairs(address):
+            if self.text(key) == name:
+                return value
+        return None
+
+    # --- attributes --------------------------------------------------------------------------------------------------
+
+    def attributes(self, address: int) -> dict[str, int]:
+        """Instance attributes, those of `__slots__` included; neither class attributes nor properties."""
+        return attributes.read(self, address)
+
+    def attribute(self, address: int, name: str) -> int | None:
+        """One instance attribute; None when it is not set."""
+        return attributes.read_one(self, address, name)
+
+    def class_attribute(self, info: TypeInfo, name: str) -> int | None:
+        """What `name` is in the class or the classes it derives from, as written there."""
+        for pointer in info.ancestors:
+            namespace = self.read_word(pointer + self.layout.type_dict)
+            found = self.lookup(namespace, name) if namespace else None
+            if found is not None:
+                return found
+        return None
+
+    def method_self(self, address: int) -> int | None:
+        """`__self__` of a bound method, Python's or C's."""
+        dotted = self.type_of(address).dotted
+        if dotted == "builtins.method":
+            return self.read_word(address + self.layout.method_self)
+        if dotted == "builtins.builtin_function_or_method":
+            return self.read_word(address + self.layout.builtin_self) or None
+        return None
+
+    def referent(self, address: int) -> int | None:
+        """What a weakref refers to; None when it is dead or no weakref."""
+        info = self.type_of(address)
+        if not any(base in ("weakref.ReferenceType", "builtins.weakref") for base in info.bases):
+            return None
+        target = self.read_word(address + self.layout.weakref_object)
+        return None if not target or self.is_none(target) else target
+
+    def is_type(self, address: int) -> bool:
+        return bool(self.type_of(address).flags & TYPE)
+
+    def expect(self, address: int, dotted: str) -> None:
+        """Unreadable unless the object is of that very type."""
+        if self.type_of(address).dotted != dotted:
+            raise Unreadable(address)

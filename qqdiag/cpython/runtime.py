@@ -1,0 +1,172 @@
+"""Find the interpreter in a target's memory, learn its version and flavour, and check that the layout fits it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from qqdiag.cpython import layouts
+from qqdiag.cpython.debug_offsets import published
+from qqdiag.cpython.layout import Layout
+from qqdiag.cpython.objects import Objects
+from qqdiag.errors import NotReadable
+from qqdiag.memory import elf
+from qqdiag.memory.source import MemorySource, Region, Unreadable
+from qqdiag.model import Hex, Say, Word
+
+MAX_INTERPRETERS = 1_000
+WRITABLE = "Start the gateway with a CPython that qqdiag reads: `qqdiag doctor` lists them."
+
+
+@dataclasses.dataclass(frozen=True)
+class Runtime:
+    """One interpreter runtime, ready to be read: the way to everything else in this package."""
+
+    memory: MemorySource
+    version: tuple[int, int, int]
+    flavour: list[Word]
+    layout: Layout
+    address: int  # of _PyRuntime
+    interpreters: list[int]
+    objects: Objects
+    symbols: dict[str, int]
+
+    def modules(self, interpreter: int) -> dict[str, int]:
+        """sys.modules of one interpreter: name -> module object. Empty while there are none."""
+        modules = self.objects.read_word(interpreter + self.layout.interpreter_modules)
+        return self.objects.named(modules, 100_000) if modules else {}
+
+    def namespace(self, module: int) -> dict[str, int]:
+        """The globals of a module object."""
+        return self.objects.named(self.objects.read_word(module + self.layout.module_dict), 100_000)
+
+
+def attach(memory: MemorySource) -> Runtime:
+    """The Python runtime of a target. Raises NotReadable (with the numbers found) and TargetGone."""
+    regions = memory.regions()
+    image, symbols = _interpreter(memory, regions)
+    version = _version(memory, symbols)
+    measured = layouts.layout(version[:2])
+    if measured is None:
+        raise _unsupported(version)
+    try:
+        layout = published(memory, symbols["_PyRuntime"], measured)
+        _check_fingerprint(memory, layout, symbols)
+        interpreters = _interpreters(memory, layout, symbols["_PyRuntime"])
+    except Unreadable as error:
+        raise _damaged(error.address) from error
+    return Runtime(
+        memory=memory,
+        version=version,
+        flavour=_flavour(image, symbols),
+        layout=layout,
+        address=symbols["_PyRuntime"],
+        interpreters=interpreters,
+        objects=Objects(memory, layout),
+        symbols=symbols,
+    )
+
+
+def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.Image, dict[str, int]]:
+    """The ELF file that holds the interpreter, with the symbols that are needed of it."""
+    for image in elf.images(memory, regions):
+        if elf.find(memory, image, ["_PyRuntime"]):
+            types = {name for version in layouts.versions() for name in _fingerprint(version)}
+            return image, elf.find(memory, image, ["_PyRuntime", "Py_Version", "_Py_NegativeRefcount", *sorted(types)])
+    if any(re.search(r"pypy|libpypy", region.path) for region in regions):
+        raise NotReadable(
+            Say("This is PyPy, whose objects have another shape: only CPython is read."),
+            Say("Start the gateway with CPython; threads, sockets and logs are reported as they are."),
+        )
+    raise NotReadable(
+        Say("This process runs no Python: none of its files defines _PyRuntime."),
+        Say("List the Python processes of this machine: `pgrep -a python`."),
+    )
+
+
+def _fingerprint(version: tuple[int, int]) -> dict[str, int]:
+    layout = layouts.layout(version)
+    return layout.fingerprint if layout else {}
+
+
+def _version(memory: MemorySource, symbols: dict[str, int]) -> tuple[int, int, int]:
+    """From `Py_Version` (exported since 3.11), a hexversion."""
+    if "Py_Version" not in symbols:
+        raise NotReadable(
+            Say("This is a CPython before 3.11 (it does not export Py_Version), which is not supported."),
+            Say(WRITABLE),
+        )
+    try:
+        value = int.from_bytes(memory.read(symbols["Py_Version"], 4), "little")
+    except Unreadable as error:
+        raise _damaged(error.address) from error
+    return value >> 24, value >> 16 & 0xFF, value >> 8 & 0xFF
+
+
+def _unsupported(version: tuple[int, int, int]) -> NotReadable:
+    return NotReadable(
+        Say(
+            "CPython {major}.{minor}.{micro} is not supported.",
+            major=version[0],
+            minor=version[1],
+            micro=version[2],
+        ),
+        Say(WRITABLE),
+    )
+
+
+def _check_fingerprint(memory: MemorySource, layout: Layout, symbols: dict[str, int]) -> None:
+    """Refuse a build whose types do not have the sizes of the layout, before anything is believed."""
+    for name, expected in layout.fingerprint.items():
+        if name not in symbols:
+            continue
+        found = int.from_bytes(memory.read(symbols[name] + layout.type_basicsize, 8), "little")
+        if found != expected:
+            raise mismatch(Word(name), found, expected)
+
+
+def mismatch(name: Word, found: int, expected: int) -> NotReadable:
+    return NotReadable(
+        Say(
+            "This build of CPython has another layout: {name} has {found} bytes where {expected} were expected.",
+            name=name,
+            found=found,
+            expected=expected,
+        ),
+        Say("Start the gateway with an unpatched release build of CPython (no --with-trace-refs)."),
+    )
+
+
+def _interpreters(memory: MemorySource, layout: Layout, runtime: int) -> list[int]:
+    """The interpreters, the main one last as CPython keeps them."""
+    found: list[int] = []
+    address = int.from_bytes(memory.read(runtime + layout.runtime_interpreters, 8), "little")
+    while address and address not in found and len(found) < MAX_INTERPRETERS:
+        found.append(address)
+        address = int.from_bytes(memory.read(address + layout.interpreter_next, 8), "little")
+    if not found:
+        raise NotReadable(
+            Say(
+                "Python is starting or ending in this process: it has no interpreter (head at {address} is empty).",
+                address=Hex(runtime + layout.runtime_interpreters),
+            ),
+            Say("Take a second look in a second: `qqdiag inspect PID`."),
+        )
+    return found
+
+
+def _damaged(address: int) -> NotReadable:
+    return NotReadable(
+        Say("The interpreter's own data cannot be read: nothing at {address}.", address=Hex(address)),
+        Say("Take a second look: `qqdiag inspect PID`; a process that is just starting or ending has no answer."),
+    )
+
+
+def _flavour(image: elf.Image, symbols: dict[str, int]) -> list[Word]:
+    flavour = [Word("shared" if ".so" in image.path else "static")]
+    if "_Py_NegativeRefcount" in symbols:  # only with Py_REF_DEBUG (Include/refcount.h)
+        flavour.append(Word("debug"))
+    if " (deleted)" in image.path:
+        flavour.append(Word("deleted"))
+    return flavour
