@@ -366,6 +366,7 @@ class StateFile(msgspec.Struct, frozen=True, kw_only=True, tag="state"):
 class Logs(msgspec.Struct, frozen=True, kw_only=True, tag="logs"):
     profile: Word
     files: list[LogFile] = []
+    missing: list[Missing] = []  # files that are there and were not read
     state: StateFile | Missing | None = None
 
 
