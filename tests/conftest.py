@@ -20,6 +20,7 @@ import interpreters
 import pytest
 from interpreters import Interpreter
 
+pytest_plugins = ["pytester"]
 PACKAGES = {"ip": "iproute2", "openssl": "openssl", "gdb": "gdb", "setpriv": "util-linux"}
 MAY_SKIP = (
     "not Linux",  # the parts that read /proc

@@ -29,7 +29,7 @@ def python() -> Path:
     if given:
         return Path(given)
     folder = cache() / f"hermes-{VERSION}-python-{PYTHON}"
-    with locked(folder.with_suffix(".lock")):
+    with locked(folder.parent / f"{folder.name}.lock"):
         if not is_complete(folder):
             make(folder)
     return folder / "bin" / "python"
