@@ -1,0 +1,285 @@
+"""A QQ bot gateway client that has the reference fixes, each of which can be left out.
+
+    Adapter(account, model, without={"bounded-close"})
+
+    start ── listener task ── _connect ── token, /gateway, WebSocket
+                 │                └─ on failure: back off, again
+                 └─ _read_events ── Hello     -> heartbeat task, Identify or Resume
+                                    Dispatch  -> handler task ── model ── REST answer
+                                    ACK, op 7, op 9
+
+Protocol: bot-docs `develop/api-v2/dev-prepare/interface-framework` (opcodes, Identify, Resume, close codes).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from .bounded_close import abort, close_within
+from .closed_read import Closed, usable
+from .heartbeat_ack import Heartbeats
+from .listener import TRANSPORT_ERRORS, back_off
+from .open_api import Account, OpenApi
+from .protocol import (
+    DISPATCH,
+    GROUP_AND_C2C,
+    HEARTBEAT,
+    HEARTBEAT_ACK,
+    HELLO,
+    IDENTIFY,
+    INVALID_SESSION,
+    RECONNECT,
+    RESUME,
+    BadPayload,
+    Incoming,
+)
+from .ready_deadline import ReadyDeadline
+from .session_resume import Reaction, Session, reaction
+from .timing import Timing
+
+log = logging.getLogger(__name__)
+
+Model = Callable[[Incoming], Awaitable[str | None]]
+
+
+class Stopped(Exception):
+    """A close code after which connecting again is forbidden."""
+
+
+@dataclass(eq=False)
+class Adapter:
+    """One bot, connected to the gateway from `begin` to `finish`."""
+
+    account: Account
+    model: Model
+    without: Set[str] = frozenset()
+    timing: Timing = field(default_factory=Timing)
+    inline: bool = False  # handlers run in the listener, one after the other, instead of in tasks of their own
+
+    def __post_init__(self) -> None:
+        self.api = OpenApi(self.account, self.timing.request)
+        self.connection: aiohttp.ClientSession | None = None  # of the WebSocket alone, renewed with it
+        self.ws: aiohttp.ClientWebSocketResponse | None = None
+        self.session_state = Session()
+        self.heartbeats = Heartbeats()
+        self.deadline = ReadyDeadline(self.timing.ready, self._cut)
+        self.listening: asyncio.Task[None] | None = None
+        self.beating: asyncio.Task[None] | None = None
+        self.handling: set[asyncio.Task[None]] = set()
+        self.is_ready = asyncio.Event()
+        self.attempt = 0
+        self.pause = 0.0
+        self.events = 0
+
+    async def begin(self) -> None:
+        self.api.begin()
+        self.listening = asyncio.create_task(self._listen())
+
+    async def finish(self) -> None:
+        tasks = [task for task in (self.listening, self.beating, *self.handling) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._drop_connection()
+        await self.api.finish()
+
+    # --- the listener ------------------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        try:
+            await self._connect()
+            while True:
+                await self._read_or_reconnect()
+        except Stopped as stop:
+            log.error("stopped for good: %s", stop)
+        except asyncio.CancelledError:
+            if "listener" in self.without:
+                return
+            await self._drop_connection()
+            raise
+
+    async def _read_or_reconnect(self) -> None:
+        try:
+            await self._read_events()
+            self.attempt = 0
+        except TRANSPORT_ERRORS as error:
+            log.warning("connection lost: %r", error)
+            self._react(error.code if isinstance(error, Closed) else None)
+            await self._connect()
+
+    async def _read_events(self) -> None:
+        while self.ws is not None and not self.ws.closed:
+            frame = await self.ws.receive()
+            if frame.type is not aiohttp.WSMsgType.TEXT:
+                raise Closed(frame.data if frame.type is aiohttp.WSMsgType.CLOSE else self.ws.close_code)
+            await self._take(frame.data)
+        if "closed-read" not in self.without:
+            usable(self.ws)
+
+    def _react(self, code: int | None) -> None:
+        self.is_ready.clear()
+        self.deadline.reached()
+        right = reaction(code)
+        if right is Reaction.STOP:
+            raise Stopped(code)
+        if right in (Reaction.IDENTIFY, Reaction.NEW_TOKEN):
+            self.session_state.forget()
+        if right is Reaction.NEW_TOKEN:
+            self.api.forget_token()
+        self.pause = self.timing.rate_limited if right is Reaction.WAIT else 0.0
+
+    async def _connect(self) -> None:
+        """One attempt. A failed one leaves no WebSocket, or the old one, closed: the next read finds out."""
+        if "listener" in self.without and self.attempt >= self.timing.attempts:
+            raise ConnectionError("no more attempts")
+        if self.attempt or self.ws is not None:
+            await asyncio.sleep(self.pause + back_off(self.attempt, self.timing.delays))
+        self.attempt += 1
+        try:
+            await self._open()
+        except TRANSPORT_ERRORS as error:
+            log.warning("attempt %d failed: %r", self.attempt, error)
+
+    async def _open(self) -> None:
+        limit = None if "ready-deadline" in self.without else self.timing.ready
+        async with asyncio.timeout(limit):
+            gateway = await self.api.gateway()
+        await self._drop_connection()
+        self.connection = aiohttp.ClientSession()
+        async with asyncio.timeout(limit):
+            self.ws = await self.connection.ws_connect(
+                gateway,
+                ssl=self.account.tls or True,
+                timeout=aiohttp.ClientWSTimeout(ws_close=self.timing.ws_close),
+            )
+        log.info("connected")
+        if limit is not None:
+            self.deadline.begin()
+
+    async def _drop_connection(self) -> None:
+        if self.beating is not None:
+            self.beating.cancel()
+        self.deadline.reached()
+        if "bounded-close" not in self.without:
+            await close_within(self.ws, self.connection, self.timing.close)
+        else:
+            if self.ws is not None and not self.ws.closed:
+                await self.ws.close()
+            if self.connection is not None:
+                await self.connection.close()
+        self.ws = self.connection = None
+
+    def _cut(self) -> None:
+        if self.ws is not None:
+            abort(self.ws)
+
+    # --- frames ------------------------------------------------------------------------------------------------------
+
+    async def _take(self, text: str) -> None:
+        try:
+            payload = json.loads(text)
+            op, body = payload["op"], payload.get("d")
+            interval = body["heartbeat_interval"] / 1000 if op == HELLO else 0.0
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadPayload(repr(error)) from error
+        if payload.get("s") is not None:
+            self.session_state.seq = payload["s"]
+        if op == HELLO:
+            await self._greet(interval)
+        elif op == HEARTBEAT_ACK:
+            self.heartbeats.count_answered()
+        elif op == DISPATCH:
+            await self._dispatch(payload.get("t"), body)
+        elif op == RECONNECT:
+            self._leave()
+        elif op == INVALID_SESSION:
+            self.session_state.forget()
+            self._leave()
+
+    def _leave(self) -> None:
+        """The server wants us to connect anew."""
+        if "bounded-close" not in self.without:
+            raise Closed(None)
+        # Closed from another task, and so inside the listener's own receive() (aiohttp client_ws.py `receive`).
+        if self.ws is not None:
+            self._spawn(_close(self.ws))
+
+    async def _greet(self, interval: float) -> None:
+        ws = usable(self.ws)
+        self.heartbeats = Heartbeats()
+        if self.beating is not None:
+            self.beating.cancel()
+        self.beating = asyncio.create_task(self._beat(ws, interval))
+        token = f"QQBot {await self.api.token()}"
+        state = self.session_state
+        if state.resumable():
+            state.resumes += 1
+            await ws.send_json({"op": RESUME, "d": {"token": token, "session_id": state.id, "seq": state.seq}})
+        else:
+            state.forget()
+            await ws.send_json({"op": IDENTIFY, "d": {"token": token, "intents": GROUP_AND_C2C, "shard": [0, 1]}})
+
+    async def _beat(self, ws: aiohttp.ClientWebSocketResponse, interval: float) -> None:
+        """Send op 1 a little more often than Hello asks for."""
+        careful = "heartbeat-ack" not in self.without
+        while not ws.closed:
+            await asyncio.sleep(interval * 0.8)
+            if careful and self.heartbeats.overdue():
+                log.warning("%d heartbeats unanswered", self.heartbeats.outstanding)
+                abort(ws)
+                return
+            self.heartbeats.count_sent()
+            try:
+                async with asyncio.timeout(interval if careful else None):
+                    await ws.send_json({"op": HEARTBEAT, "d": self.session_state.seq})
+            except TRANSPORT_ERRORS as error:
+                log.warning("heartbeat not sent: %r", error)
+                abort(ws)
+                return
+
+    async def _dispatch(self, event: str | None, body: Any) -> None:
+        self.events += 1
+        if event in ("READY", "RESUMED"):
+            if event == "READY":
+                self.session_state.id = body["session_id"]
+            self.attempt = 0
+            self.deadline.reached()
+            self.is_ready.set()
+            log.info("ready by %s", event)
+            return
+        self.session_state.resumes = 0
+        if event == "C2C_MESSAGE_CREATE":
+            message = Incoming(body["author"]["user_openid"], body["content"], body["id"])
+            if self.inline:
+                await self._answer(message)
+            else:
+                self._spawn(self._answer(message))
+
+    # --- REST --------------------------------------------------------------------------------------------------------
+
+    # --- answers -----------------------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self.handling.add(task)
+        task.add_done_callback(self.handling.discard)
+
+    async def _answer(self, message: Incoming) -> None:
+        content = await self.model(message)
+        if content is None:
+            return
+        try:
+            await self.api.reply(message, content)
+        except TRANSPORT_ERRORS as error:
+            log.warning("answer not sent: %r", error)
+
+
+async def _close(ws: aiohttp.ClientWebSocketResponse) -> None:
+    await ws.close()
