@@ -2,11 +2,198 @@
 
 from __future__ import annotations
 
-from qqdiag.snapshot import Snapshot
+from collections.abc import Iterator
+
+from qqdiag.model import Missing, Say
+from qqdiag.snapshot import (
+    Code,
+    Frame,
+    Gateway,
+    Level,
+    Loop,
+    Python,
+    PyThread,
+    Sample,
+    Snapshot,
+    Socket,
+    Sockets,
+    Task,
+    Timer,
+    WebSocket,
+)
+
+ONE_SAMPLE = Missing(
+    Say("only one sample was taken, and this needs to see whether anything moves"),
+    Say("inspect it live with an interval, for example --interval 1"),
+)
 
 
 class View:
-    """A snapshot with its indexes, made once and shared by all signatures."""
+    """A snapshot with its indexes, made once and shared by all signatures.
+
+    `last` is the sample that is judged, `earlier` the one before it, if there is one. Tables of a section that is
+    Missing are empty: a signature asks `lacks` first, so that empty never means unknown.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self.last: Sample = snapshot.samples[-1]
+        self.earlier: Sample | None = snapshot.samples[-2] if len(snapshot.samples) > 1 else None
+        self.python = _python(self.last)
+        self.before = _python(self.earlier)
+        self.now = self.python.taken_at if self.python else self.last.taken_at
+        self.interval = self.python.taken_at - self.before.taken_at if self.python and self.before else 0.0
+        self.tasks: dict[int, Task] = {task.address: task for task in self.python.tasks} if self.python else {}
+        self.tasks_before: dict[int, Task] = {task.address: task for task in self.before.tasks} if self.before else {}
+        self.loops: dict[int, Loop] = {loop.address: loop for loop in self.python.loops} if self.python else {}
+        self.sockets: dict[int, Socket] = _sockets(self.last)
+        self.sockets_before: dict[int, Socket] = _sockets(self.earlier)
+        gateway = self.last.gateway
+        self.websockets: list[WebSocket] = gateway.websockets if isinstance(gateway, Gateway) else []
+
+    def lacks(self, *sections: str) -> tuple[Missing, ...]:
+        """Why the named sections of the last sample are not there; empty when all are."""
+        values = [getattr(self.last, section) for section in sections]
+        return tuple(value for value in values if isinstance(value, Missing))
+
+    def code(self, part: Level | Frame) -> Code | None:
+        """The code object of a level or frame of the last sample."""
+        return _code(self.python, part)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the process was stopped by a signal or a tracer: nothing moves then, and that proves nothing."""
+        process = self.last.process
+        return not isinstance(process, Missing) and process.state.reveal() in ("T", "t")
+
+
+def _python(sample: Sample | None) -> Python | None:
+    return sample.python if sample is not None and isinstance(sample.python, Python) else None
+
+
+def _sockets(sample: Sample | None) -> dict[int, Socket]:
+    table = sample.sockets if sample is not None else None
+    return {row.fd: row for row in table.rows} if isinstance(table, Sockets) else {}
+
+
+def _code(python: Python | None, part: Level | Frame) -> Code | None:
+    if python is None or part.code is None or not 0 <= part.code < len(python.codes):
+        return None
+    return python.codes[part.code]
+
+
+def function(view: View, level: Level) -> tuple[str, str]:
+    """Where a level runs: the path of its code and its qualname; empty texts where it has none."""
+    code = view.code(level)
+    if code is None:
+        return "", level.name.reveal()
+    return code.path.reveal(), code.qualname.reveal()
+
+
+def is_at(view: View, level: Level, path: str, qualname: str) -> bool:
+    """Whether a level is the function `qualname` of the file that ends in `path` (`aiohttp/client_ws.py`)."""
+    found_path, found_name = function(view, level)
+    return found_name == qualname and ("/" + found_path).endswith("/" + path)
+
+
+def still(view: View, task: Task) -> bool | None:
+    """Whether task, coroutine, waiter and each level's instruction are the same in both samples.
+
+    None with one sample. A freed coroutine's address is soon used again, so that a task which makes the same step
+    over and over looks still: who uses this also asks whether bytes moved.
+    """
+    if not view.tasks_before:
+        return None
+    before = view.tasks_before.get(task.address)
+    return before is not None and _position(before) == _position(task)
+
+
+def _position(task: Task) -> tuple[object, ...]:
+    levels = tuple((level.address, level.offset) for level in task.chain)
+    return task.coroutine, task.waiter, levels, task.leaf.address if task.leaf else None
+
+
+def has_level(view: View, task: Task, level: Level) -> bool | None:
+    """Whether this very level was already in the task's chain in the earlier sample; None with one sample."""
+    if not view.tasks_before:
+        return None
+    before = view.tasks_before.get(task.address)
+    return before is not None and any(level.address == other.address for other in before.chain)
+
+
+def timers_of(tasks: dict[int, Task], loops: list[Loop], task: Task) -> list[Timer]:
+    """The timers that will end what the task waits for, soonest first.
+
+    A timer counts when it wakes the task, its leaf, or one further down; or one who waits for the task, whose
+    cancellation is passed down (cpython Lib/asyncio/timeouts.py, Modules/_asynciomodule.c task_cancel). Of a gather
+    every child must have one, because it waits for all.
+    """
+    wanted = set(_down(tasks, task)) | set(_up(tasks, task))
+    found = [timer for loop in loops for timer in loop.timers if wanted & set(timer.wakes)]
+    children = task.leaf.children if task.leaf else []
+    if not found and children:
+        each = [[timer for loop in loops for timer in loop.timers if child in timer.wakes] for child in children]
+        found = [timer for timers in each for timer in timers] if all(each) else []
+    return sorted(found, key=lambda timer: timer.when_at)
+
+
+def _down(tasks: dict[int, Task], task: Task) -> Iterator[int]:
+    seen: set[int] = set()
+    here: Task | None = task
+    while here is not None and here.address not in seen:
+        seen.add(here.address)
+        yield here.address
+        if here.waiter is not None:
+            yield here.waiter
+        if here.leaf is None:
+            return
+        yield here.leaf.address
+        inner = here.leaf.task if here.leaf.task is not None else here.leaf.address
+        here = tasks.get(inner)
+
+
+def _up(tasks: dict[int, Task], task: Task) -> Iterator[int]:
+    seen = {task.address}
+    todo = [task.address]
+    while todo:
+        address = todo.pop()
+        for other in tasks.values():
+            leaf = other.leaf
+            waits = leaf is not None and (address in (leaf.address, leaf.task) or address in leaf.children)
+            if other.address not in seen and other.state.reveal() == "pending" and waits:
+                seen.add(other.address)
+                todo.append(other.address)
+                yield other.address
+
+
+def stack_of(python: Python | None, loop: Loop) -> PyThread | None:
+    """The interpreter's thread that runs a loop."""
+    if python is None or loop.thread is None:
+        return None
+    return next((thread for thread in python.threads if thread.native_id == loop.thread), None)
+
+
+def in_selector(python: Python, thread: PyThread) -> bool:
+    """Whether the innermost Python frame is the selector's wait (cpython Lib/selectors.py): the loop is idle."""
+    code = _code(python, thread.frames[0]) if thread.frames else None
+    return code is not None and code.name.reveal() == "select" and code.path.reveal().endswith("selectors.py")
+
+
+def overdue(loop: Loop, at: float) -> float:
+    """Seconds by which the loop's earliest timer has passed unserved: the loop has not gone round for so long."""
+    return max([at - timer.when_at for timer in loop.timers], default=0.0)
+
+
+def idle(view: View, loop: Loop) -> bool:
+    """Whether the loop was in its selector in one of the samples, or serves its timers: then it turns."""
+    for python in (view.python, view.before):
+        thread = stack_of(python, loop)
+        if python is not None and thread is not None and in_selector(python, thread):
+            return True
+    return False
+
+
+def turns(view: View, task: Task) -> bool:
+    """Whether the task's loop turns, so that a waiting task waits for something and not for the loop."""
+    loop = view.loops.get(task.loop)
+    return loop is None or idle(view, loop) or overdue(loop, view.now) < 1.0

@@ -1,0 +1,101 @@
+"""F10: a synchronous call holds the event loop's thread. Every task waits for it, whatever they wait for.
+
+Nearest look-alike: an idle loop, asleep in its selector; there the innermost frame is selectors.py's `select`.
+"""
+
+from __future__ import annotations
+
+from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
+from qqdiag.loop_thread import Doing, LoopThread, loop_threads
+from qqdiag.model import CodePath, Name, Percent, Say, Seconds, Word
+from qqdiag.waits import ONE_SAMPLE, View
+
+ID = "loop-blocked"
+SEVERITY = Severity.HANG
+TITLE = "A synchronous call blocks the event loop"
+
+PROVEN = 1.0  # seconds a timer must be late: a loop that turns is late by milliseconds
+HANG = 5.0  # seconds from which a gateway's peers notice
+
+
+def match(view: View) -> Match | NoMatch | Unknown:
+    if lacks := view.lacks("python"):
+        return Unknown(lacks)
+    threads = loop_threads(view)
+    if found := [_finding(view, thread) for thread in threads if thread.doing is Doing.BLOCKED and _long(thread)]:
+        return Match(tuple(found))
+    if any(thread.doing is Doing.UNKNOWN for thread in threads):
+        return Unknown(view.lacks("process") or (ONE_SAMPLE,))
+    if any(thread.doing is Doing.BLOCKED and thread.same_frames is None for thread in threads):
+        return Unknown((ONE_SAMPLE,))
+    if any(thread.doing is Doing.STOPPED for thread in threads):
+        return NoMatch(Say("the process is stopped by a signal; no call of its own holds it"))
+    return NoMatch(Say("no event loop stands in a synchronous call"))
+
+
+def _long(thread: LoopThread) -> bool:
+    """A late timer proves it in one sample; without timers, the same instructions and no context switch."""
+    quiet = thread.switches is not None and thread.switches <= 10
+    return thread.overdue >= PROVEN or (thread.same_frames is True and quiet)
+
+
+def _finding(view: View, thread: LoopThread) -> Finding:
+    age = max(thread.overdue, view.interval if thread.same_frames else 0.0)
+    where, path, line = _where(view, thread)
+    text = Say(
+        "The event loop has not run for at least {age}: its thread stands in {where} ({path}:{line}).",
+        age=Seconds(age),
+        where=where,
+        path=path,
+        line=line,
+    )
+    return Finding(
+        id=ID,
+        severity=Severity.HANG if age >= HANG else Severity.DEGRADED,
+        confidence=Confidence.CERTAIN,
+        because=Say("the thread that must run the loop sleeps in another call, and a loop has only this thread"),
+        summary=text,
+        evidence=tuple(_evidence(thread)),
+        ruled_out=tuple(_ruled_out(thread)),
+        tasks=(thread.loop.current_task,) if thread.loop.current_task else (),
+    )
+
+
+def _where(view: View, thread: LoopThread) -> tuple[Name, CodePath, int]:
+    frame = thread.frames[0] if thread.frames else None
+    code = view.code(frame) if frame else None
+    if frame is None or code is None:
+        return Name("?"), CodePath("?"), 0
+    return code.qualname, code.path, frame.line or code.first_line
+
+
+def _evidence(thread: LoopThread) -> list[Evidence]:
+    found = [
+        Evidence(
+            Say("the earliest timer is {late} late", late=Seconds(thread.overdue)),
+            "python",
+            Seconds(thread.overdue),
+            "s",
+        )
+    ]
+    if thread.kernel is not None:
+        call, wchan = thread.kernel.syscall or Word("?"), thread.kernel.wchan or Word("?")
+        state = thread.kernel.state
+        text = Say(
+            "thread {tid}: state {state}, system call {call}, kernel function {wchan}",
+            tid=thread.kernel.tid,
+            state=state,
+            call=call,
+            wchan=wchan,
+        )
+        found.append(Evidence(text, "process"))
+    if thread.same_frames:
+        found.append(Evidence(Say("its Python stack stands at the same instruction in both samples"), "python"))
+    return found
+
+
+def _ruled_out(thread: LoopThread) -> list[RuledOut]:
+    fell = [RuledOut("idle", Say("the innermost frame is not the selector's wait"))]
+    if thread.cpu is not None:
+        fell.append(RuledOut("hot-loop", Say("the thread used {cpu} of a core", cpu=Percent(thread.cpu))))
+    return fell
