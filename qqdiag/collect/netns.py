@@ -23,7 +23,7 @@ def socket_in(pid: int, family: int, kind: int, protocol: int = 0) -> socket.soc
 
     def enter_and_make() -> None:
         try:
-            _enter(pid)
+            enter(pid)
             made.append(socket.socket(family, kind, protocol))
         except OSError as error:
             made.append(error)
@@ -37,8 +37,8 @@ def socket_in(pid: int, family: int, kind: int, protocol: int = 0) -> socket.soc
     return made[0]
 
 
-def _enter(pid: int) -> None:
-    """Move this thread. `os.setns` came with Python 3.12."""
+def enter(pid: int) -> None:
+    """Move this thread into the target's network namespace. `os.setns` came with Python 3.12."""
     libc = ctypes.CDLL(None, use_errno=True)
     fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:

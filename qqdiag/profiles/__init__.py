@@ -48,7 +48,7 @@ class Profile:
     time_format: str = ""
     phrases: tuple[Phrase, ...] = ()
     state_file: str = ""
-    state_words: frozenset[str] = frozenset()  # states, platforms and error codes that it may hold; others are not shown
+    state_words: frozenset[str] = frozenset()  # all that it may hold: states, platforms, errors
 
 
 def profiles() -> tuple[Profile, ...]:

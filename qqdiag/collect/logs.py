@@ -1,0 +1,98 @@
+"""The gateway's logs and its state file, found through its own environment and read below its own root.
+
+Only files of the gateway's own are read: run by root for another user, a link to somebody's secrets must not be a way
+to have them printed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+
+from qqdiag.collect import homes, localtime, logfiles, proc, rooted, statefile
+from qqdiag.model import Missing, Path, Say, Word
+from qqdiag.profiles import Profile
+from qqdiag.snapshot import LogFile, Logs, StateFile
+
+
+def collect(pid: int, profile: Profile) -> Logs | Missing:
+    """What the gateway wrote. NotPermitted, TargetGone; Missing where its home is not known or holds none of it."""
+    uid = _uid(pid)
+    variables = homes.environment(pid)
+    home = homes.home(pid, uid, profile, variables)
+    if home is None:
+        return Missing(
+            Say("nothing tells where the gateway keeps its files"),
+            Say("see what it has open with: sudo ls -l /proc/{pid}/fd", pid=pid),
+        )
+    root, now = rooted.root_of(pid), time.time()
+    zone = localtime.zone(root, variables)
+    files: list[LogFile] = []
+    missing: list[Missing] = []
+    for word, name in profile.log_files.items():
+        path = os.path.join(home, name)
+        fd = open_own(root, path, uid)
+        if isinstance(fd, Missing):
+            missing.append(fd)
+        elif fd is not None:
+            with os.fdopen(fd, "rb", buffering=0):
+                files.append(logfiles.read(fd, word, path, profile, zone, now))
+    state = _state(root, home, uid, profile, now)
+    if not files and not missing and state is None:
+        return _nothing(home)
+    return Logs(profile=Word(profile.id), files=files, missing=missing, state=state)
+
+
+def _state(root: str, home: str, uid: int, profile: Profile, now: float) -> StateFile | Missing | None:
+    """None where the profile names none, or it was never written."""
+    if not profile.state_file:
+        return None
+    path = os.path.join(home, profile.state_file)
+    fd = open_own(root, path, uid)
+    if fd is None or isinstance(fd, Missing):
+        return fd
+    with os.fdopen(fd, "rb", buffering=0):
+        return statefile.read(fd, path, profile, now)
+
+
+def open_own(root: str, path: str, uid: int) -> int | Missing | None:
+    """A descriptor of a file that the user `uid` may read; None where there is none, Missing where it is not opened."""
+    try:
+        fd = rooted.open_file(root, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError:
+        return Missing(Say("{path} may not be read by this user", path=Path(path)), Say("run qqdiag with sudo"))
+    except OSError as error:
+        return Missing(
+            Say("{path} is no plain file (errno {number})", path=Path(path), number=error.errno or 0),
+            Say("ls -lL {path}", path=Path(path)),
+        )
+    status = os.fstat(fd)
+    if uid in (0, status.st_uid) or status.st_mode & stat.S_IROTH:
+        return fd
+    os.close(fd)
+    return Missing(
+        Say("{path} leads to a file that is not the gateway's own", path=Path(path)),
+        Say("ls -lL {path}", path=Path(path)),
+    )
+
+
+def _nothing(home: str) -> Missing:
+    return Missing(
+        Say("there is neither a log nor a state file below {home}", home=Path(home)),
+        Say("ls -l {home}", home=Path(home)),
+    )
+
+
+def _uid(pid: int) -> int:
+    if sys.platform != "linux":
+        import psutil
+
+        return int(psutil.Process(pid).uids().effective)
+    try:
+        return int(proc.status_fields(proc.read(f"/proc/{pid}/status"))["Uid"].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        raise proc.no_such_process(pid) from None

@@ -1,0 +1,138 @@
+"""Python stacks of all threads by py-spy: a second witness, by other code, beside our own frames.
+
+It reads the live process without pausing it (`--nonblocking`), a moment apart from ours: only threads that stood still
+over all our samples can be compared.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from qqdiag.model import CodePath, FreeText, Missing, Name, Path, Say, Seconds, Word
+from qqdiag.snapshot import Frame, Python, PyThread, Witness, WitnessFrame, WitnessThread
+
+TIMEOUT = 3.0  # seconds; a gateway of 20 threads takes 0.05
+FRAMES_MAX = 500
+THREADS_MAX = 1000
+ERROR_CHARACTERS_MAX = 300
+
+
+class _Frame(msgspec.Struct):
+    name: str
+    filename: str
+    line: int
+
+
+class _Thread(msgspec.Struct):
+    os_thread_id: int | None
+    frames: list[_Frame]
+
+
+def collect(pid: int, timeout: float = TIMEOUT) -> Witness | Missing:
+    """The stacks as `py-spy dump` sees them; Missing where it is not installed, fails or does not end in time."""
+    program = find()
+    if program is None:
+        return Missing(Say("py-spy is not installed"), Say("pip install py-spy"))
+    try:
+        done = subprocess.run(
+            [program, "dump", "--json", "--nonblocking", "--pid", str(pid)], capture_output=True, timeout=timeout
+        )
+    except subprocess.TimeoutExpired:
+        return Missing(
+            Say("py-spy did not end within {limit} and was killed", limit=Seconds(timeout)), _by_hand(program, pid)
+        )
+    if done.returncode != 0:
+        return _failed(program, pid, done.stderr)
+    try:
+        threads = msgspec.json.decode(done.stdout, type=list[_Thread])
+    except msgspec.MsgspecError:
+        return Missing(Say("py-spy wrote what is not its JSON"), _by_hand(program, pid))
+    return Witness(version=Word(version(program)), threads=[_thread(thread) for thread in threads[:THREADS_MAX]])
+
+
+def find() -> str | None:
+    """py-spy beside our own interpreter, else on PATH (which sudo shortens)."""
+    ours = os.path.join(os.path.dirname(sys.executable), "py-spy")
+    return ours if os.access(ours, os.X_OK) else shutil.which("py-spy")
+
+
+def version(program: str) -> str:
+    """`0.4.3`; "unknown" where it does not say."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return "unknown"
+    words = done.stdout.decode("ascii", "replace").split()
+    return words[-1][:20] if words else "unknown"
+
+
+def disagreement(samples: Sequence[Python], witness: Witness) -> list[Say]:
+    """Where py-spy and we see different innermost functions or lines in a thread that did not move between `samples`.
+
+    One sample shows no standing still, so it can contradict nothing.
+    """
+    if len(samples) < 2:
+        return []
+    theirs = {thread.tid: thread for thread in witness.threads if thread.frames}
+    return [
+        said
+        for thread in samples[-1].threads
+        if thread.frames and thread.native_id in theirs and _stood_still(thread, samples)
+        for said in _compare(thread, samples[-1], theirs[thread.native_id].frames[0])
+    ]
+
+
+def _stood_still(thread: PyThread, samples: Sequence[Python]) -> bool:
+    """The same frame at the same instruction in every sample."""
+    return all(_innermost(sample, thread.native_id) == _place(thread.frames[0]) for sample in samples)
+
+
+def _innermost(sample: Python, native_id: int | None) -> tuple[int, int | None] | None:
+    frames = [thread.frames[0] for thread in sample.threads if thread.native_id == native_id and thread.frames]
+    return _place(frames[0]) if frames else None
+
+
+def _place(frame: Frame) -> tuple[int, int | None]:
+    return frame.address, frame.offset
+
+
+def _compare(thread: PyThread, python: Python, theirs: WitnessFrame) -> list[Say]:
+    """py-spy names a function by its qualname from 3.11 on, by its name before."""
+    ours, line = python.codes[thread.frames[0].code], thread.frames[0].line
+    if theirs.name in (ours.qualname, ours.name) and line in (None, theirs.line):
+        return []
+    return [
+        Say(
+            "thread {tid}: py-spy sees {theirs}, line {their_line}, where qqdiag sees {ours}, line {our_line}",
+            tid=thread.native_id or 0,
+            theirs=theirs.name,
+            their_line=theirs.line,
+            ours=ours.qualname,
+            our_line=line or 0,
+        )
+    ]
+
+
+def _thread(thread: _Thread) -> WitnessThread:
+    frames = [
+        WitnessFrame(name=Name(frame.name), path=CodePath(frame.filename), line=frame.line)
+        for frame in thread.frames[:FRAMES_MAX]
+    ]
+    return WitnessThread(tid=thread.os_thread_id, frames=frames)
+
+
+def _failed(program: str, pid: int, stderr: bytes) -> Missing:
+    """Its first line says what; a backtrace of its own follows."""
+    first = stderr[: ERROR_CHARACTERS_MAX * 4].decode("utf-8", "backslashreplace").splitlines()[:1]
+    said = FreeText(first[0][:ERROR_CHARACTERS_MAX] if first else "")
+    return Missing(Say("py-spy could not read the process: {said}", said=said), _by_hand(program, pid))
+
+
+def _by_hand(program: str, pid: int) -> Say:
+    return Say("sudo {program} dump --nonblocking --pid {pid}", program=Path(program), pid=pid)
