@@ -1,0 +1,83 @@
+"""hermes-agent (0.13.0 to 0.19.0) with its QQ bot adapter: names and phrases of gateway/platforms/qqbot/adapter.py."""
+
+from __future__ import annotations
+
+from qqdiag.profiles import AdapterShape, Phrase, Profile
+
+_QQ = "gateway.platforms.qqbot"
+
+QQBOT = AdapterShape(
+    platform="qqbot",
+    type_name="QQAdapter",
+    module="gateway.platforms.qqbot.adapter",
+    attributes={
+        "running": "_running",
+        "websocket": "_ws",
+        "session": "_session_id",
+        "sequence": "_last_seq",
+        "listener": "_listen_task",
+        "heartbeat": "_heartbeat_task",
+        "heartbeat_interval": "_heartbeat_interval",
+        "token_lock": "_token_lock",
+        "fatal": "_fatal_error_code",
+    },
+    listener=("QQAdapter._listen_loop", "QQAdapter._read_events"),
+    heartbeat=("QQAdapter._heartbeat_loop",),
+    heartbeat_answered=True,  # op 11 follows each op 1 (QQ bot documentation, interface-framework/opcode)
+)
+
+PROFILE = Profile(
+    id="hermes",
+    argv=("hermes", "hermes_cli.main", "hermes_cli", "hermes-gateway"),
+    home_variable="HERMES_HOME",
+    default_home=".hermes",
+    adapters=(QQBOT,),
+    roots=("GatewayRunner",),
+    log_files={
+        "agent": "logs/agent.log",
+        "gateway": "logs/gateway.log",
+        "errors": "logs/errors.log",
+    },
+    line=(
+        r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (?P<level>[A-Z]+)(?: \[[^\]]{0,200}\])? "
+        r"(?P<logger>[\w.]+): (?P<message>.*)"
+    ),
+    time_format="%Y-%m-%d %H:%M:%S,%f",
+    # The first that fits counts: the longer text comes before the shorter one that it holds.
+    phrases=(
+        Phrase("connected", r"\] WebSocket connected to", _QQ),
+        Phrase("reconnected", r"\] Reconnected$", _QQ),
+        Phrase("started", r"\] Connected$", _QQ),
+        Phrase("identified", r"\] Identify sent", _QQ),
+        Phrase("ready", r"\] Ready, session_id=", _QQ),
+        Phrase("resume-sent", r"\] Resume sent .*seq=(\d+)\)", _QQ),
+        Phrase("resumed", r"\] Session resumed", _QQ),
+        Phrase("closed", r"\] WebSocket closed: code=(\d+|None)", _QQ),
+        Phrase("error", r"\] WebSocket error: ", _QQ),
+        Phrase("quick-disconnect", r"\] Quick disconnect \(([\d.]+)s\), count: (\d+)", _QQ),
+        Phrase("session-cleared", r"\] Session error \((\d+)\), clearing session", _QQ),
+        Phrase("rate-limited", r"\] Rate limited \(4008\), waiting (\d+)s", _QQ),
+        Phrase("token-invalid", r"\] Invalid token \(4004\)", _QQ),
+        Phrase("reconnecting", r"\] Reconnecting in (\d+)s \(attempt (\d+)\)", _QQ),
+        Phrase("reconnect-failed", r"\] Reconnect failed: ", _QQ),
+        Phrase("gave-up", r"\] Max reconnect attempts reached", _QQ),
+        Phrase("fatal", r"\] Bot is .{1,60}\. Check QQ Open Platform", _QQ),
+        Phrase("server-reconnect", r"\] Server requested reconnect \(op 7\)", _QQ),
+        Phrase("session-invalid", r"\] Invalid session \(op 9", _QQ),
+        Phrase("token-refreshed", r"\] Access token refreshed, expires in (\d+)s", _QQ),
+        Phrase("send-waiting", r"\] Not connected — waiting for reconnection", _QQ),
+        Phrase("send-failed", r"\] Still not connected after", _QQ),
+        Phrase("disconnected", r"\] Disconnected$", _QQ),
+        Phrase("memory", r"\[MEMORY\] rss=(\d+)MB", "gateway.memory_monitor"),
+        Phrase("task-failed", r"Task exception was never retrieved", "asyncio"),
+    ),
+    state_file="gateway_state.json",
+    state_words=frozenset(
+        (
+            *("starting", "running", "draining", "stopped", "startup_failed", "degraded"),
+            *("connecting", "connected", "disconnected", "retrying", "fatal", "paused", "disabled"),
+            *("qq_banned", "qq_offline/sandbox-only", "qq_quick_disconnect", "qq_missing_dependency"),
+            *("qq_missing_credentials", "qq_connect_error", "qqbot-appid_lock"),
+        )
+    ),
+)
