@@ -35,6 +35,7 @@ class Frozen(NamedTuple, Generic[T]):
     """What a walk found, and how consistent the memory was that it walked."""
 
     value: T
+    taken_at: float  # time.monotonic() when the memory was copied or read
     pause: float  # seconds the target stood still, over all rounds
     late_pages: int  # read after the copy, over all rounds; none of them in `value` when the method is frozen
     method: Word  # frozen stopped double-read unpaused
@@ -97,6 +98,7 @@ def _freeze(live: LiveMemory, walk: Walk[T], deadline: float, tracer: Tracer) ->
         ranges = ranges_of(pages, live.regions(), BUDGET) if attempt < ROUNDS else _bulk(live)
         if not ranges:
             return None
+        taken_at = time.monotonic()
         copy = tracer.copy(ranges, deadline)
         pause += copy.pause
         memory = Copied(ranges, copy.data, copy.unread, live)
@@ -107,7 +109,7 @@ def _freeze(live: LiveMemory, walk: Walk[T], deadline: float, tracer: Tracer) ->
                 raise
         late += len(memory.late)
         if not memory.late:
-            return Frozen(value, pause, late, Word("frozen"), memory.pages(), live.regions())
+            return Frozen(value, taken_at, pause, late, Word("frozen"), memory.pages(), live.regions())
         pages = pages | memory.touched
     return None
 
@@ -131,8 +133,9 @@ def _bulk(live: LiveMemory) -> list[Range]:
 def _read_live(pid: int, walk: Walk[T]) -> Frozen[T]:
     with LiveMemory(pid) as live:
         source = Traced(live)
+        taken_at = time.monotonic()
         value = walk(source)
-        return Frozen(value, 0.0, 0, Word("unpaused"), source.pages(), live.regions())
+        return Frozen(value, taken_at, 0.0, 0, Word("unpaused"), source.pages(), live.regions())
 
 
 def _read_twice(pid: int, walk: Walk[T], deadline: float, agree: Agree[T]) -> Frozen[T]:
