@@ -46,7 +46,7 @@ from .timing import Timing
 
 log = logging.getLogger(__name__)
 
-Model = Callable[[Incoming], Awaitable[str | None]]
+Model = Callable[["Adapter", Incoming], Awaitable[str | None]]  # None: no answer
 
 
 class Stopped(Exception):
@@ -272,7 +272,7 @@ class Adapter:
         task.add_done_callback(self.handling.discard)
 
     async def _answer(self, message: Incoming) -> None:
-        content = await self.model(message)
+        content = await self.model(self, message)
         if content is None:
             return
         try:

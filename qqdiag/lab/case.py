@@ -1,0 +1,60 @@
+"""What a case of the lab is: a gateway as plain data, and the steps that bring it into its state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from qqdiag.lab.child import Child
+from qqdiag.lab.control import Server
+
+QUICK: dict[str, Any] = {
+    "ws_close": 1.0,
+    "close": 2.0,
+    "ready": 5.0,
+    "request": 5.0,
+    "rate_limited": 1.0,
+    "delays": [0.1, 0.2, 0.5],
+    "attempts": 3,
+}
+
+
+@dataclass(eq=False)
+class Lab:
+    """A server and a gateway that has connected, while its case is played."""
+
+    server: Server
+    gateway: Child
+    inside: dict[str, Any] = field(default_factory=dict)  # what the gateway said of itself, by fact
+
+    def fact(self, name: str, seconds: float = 30.0) -> None:
+        """Wait until the gateway says that `name` holds."""
+        while name not in self.inside:
+            said = self.gateway.hear(seconds)
+            self.inside[said.pop("fact")] = said
+
+
+Steps = Callable[[Lab], dict[str, Any]]  # plays the case, and answers what was seen from outside
+
+
+@dataclass(frozen=True)
+class Case:
+    """One state of a gateway. `facts` are (name, seconds that it holds), in the order of their coming."""
+
+    id: str
+    title: str
+    steps: Steps
+    healthy: bool = False
+    without: tuple[str, ...] = ()
+    model: str = "echo"
+    facts: tuple[tuple[str, float], ...] = ()
+    timing: dict[str, Any] = field(default_factory=dict)  # beside QUICK
+    faults: dict[str, Any] = field(default_factory=dict)  # thrown before the gateway starts
+    inline: bool = False
+    abandoning: bool = False
+    pools: bool = False
+    buffer: int | None = None
+    own_network: bool = False
+    transports: tuple[str, ...] = ("plain", "tls")
+    needs_aiohttp: tuple[int, int, int] = (3, 11, 0)

@@ -1,0 +1,94 @@
+"""The process of the lab's gateway: the adapter, a handler of messages, and a thread that says what came about.
+
+    python -m qqdiag.lab.gateway      its configuration in one line of JSON on stdin, a line for each fact on stdout
+
+The thread ends with the last fact, so that the process then holds nothing but the gateway. Of the package it imports
+`fixes` and its neighbours, for interpreters that have only aiohttp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import ssl
+import sys
+import threading
+import time
+from typing import Any
+
+import aiohttp
+
+from qqdiag.fixes.adapter import Adapter
+from qqdiag.fixes.open_api import Account
+from qqdiag.fixes.timing import Timing
+from qqdiag.lab.facts import FACTS, Inside
+from qqdiag.lab.leash import leash
+from qqdiag.lab.models import MODELS
+
+LOOK_EVERY = 0.02  # seconds
+TICK_EVERY = 0.1
+
+
+class Abandoning(Adapter):
+    """Instead of closing its WebSocket, drops it and closes the session alone (hermes-agent #18221, option B)."""
+
+    async def _drop_connection(self) -> None:
+        self.ws = None
+        if self.connection is not None:
+            await self.connection.close()
+
+
+def make_adapter(config: dict[str, Any]) -> Adapter:
+    """The adapter that `config` describes."""
+    tls = ssl.create_default_context(cafile=config["pem"]) if config["pem"] else None
+    account = Account("1", "lab", config["token_url"], config["url"], tls)
+    kind = Abandoning if config["abandoning"] else Adapter
+    timing = Timing(**{**config["timing"], "delays": tuple(config["timing"]["delays"])})
+    return kind(account, MODELS[config["model"]](config), frozenset(config["without"]), timing, config["inline"])
+
+
+async def tick(inside: Inside) -> None:
+    """Work of the gateway that has nothing to do with QQ."""
+    while True:
+        await asyncio.sleep(TICK_EVERY)
+        inside.ticks += 1
+
+
+def look(inside: Inside) -> None:
+    """Announce each fact of the configuration, in order, once it held for its time."""
+    for name, seconds in inside.config["facts"]:
+        since, same, found = time.monotonic(), None, None
+        while found is None or time.monotonic() - since < seconds:
+            time.sleep(LOOK_EVERY)
+            found = FACTS[name](inside)
+            if found is None or found.get("same") != same:
+                since, same = time.monotonic(), (found or {}).get("same")
+        held = round(time.monotonic() - since, 2)
+        write_line({"fact": name, "held": held, **{key: found[key] for key in found if key != "same"}})
+
+
+def write_line(value: dict[str, Any]) -> None:
+    os.write(1, json.dumps(value).encode() + b"\n")
+
+
+async def run(config: dict[str, Any]) -> None:
+    adapter = make_adapter(config)
+    inside = Inside(adapter, config)
+    ticking = asyncio.create_task(tick(inside))
+    await adapter.begin()
+    threading.Thread(target=look, args=(inside,), daemon=True).start()
+    await ticking
+
+
+def main() -> None:
+    config = json.loads(sys.stdin.readline())
+    leash(config["bound"], config["parent"])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    write_line({"pid": os.getpid(), "python": sys.version.split()[0], "aiohttp": aiohttp.__version__})
+    asyncio.run(run(config))
+
+
+if __name__ == "__main__":
+    main()
