@@ -1,0 +1,46 @@
+"""Files that qqdiag writes: whole or not at all, for their owner's eyes, never through a link."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from qqdiag.errors import UsageError
+from qqdiag.model import Say
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write `data` to `path` with mode 0600, by way of a new file beside it that is renamed when it is complete.
+
+    A symbolic link at `path` is replaced and not followed. Under sudo the file belongs to who called sudo.
+    """
+    if path.is_dir() or (path.exists() and not path.is_file()):
+        raise UsageError(Say("the output is not a regular file"), Say("give -o the name of a file, or - for stdout"))
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(
+            Say("the output cannot be written (error {number})", number=error.errno or 0),
+            Say("give -o a name in a folder that you may write to"),
+        ) from error
+    try:
+        _fill(descriptor, data)
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UsageError(
+            Say("the output cannot be written (error {number})", number=error.errno or 0),
+            Say("look for space with df, or give -o another folder"),
+        ) from error
+
+
+def _fill(descriptor: int, data: bytes) -> None:
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+        caller, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+        if os.geteuid() == 0 and caller.isdecimal() and group.isdecimal():
+            os.fchown(file.fileno(), int(caller), int(group))

@@ -1,0 +1,83 @@
+"""From typed values to public text: sentences, cells, and whole structs by their declared fields."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import msgspec
+
+from qqdiag.model import Say, Text, Value
+from qqdiag.redact.numbers import number
+from qqdiag.redact.pseudonyms import Pseudonyms
+from qqdiag.redact.shown import Shown, show, show_raw
+from qqdiag.redact.texts import convert, private
+
+# What JSON holds, every text of it `Shown`; keys are field names of our own structs.
+Public = Shown | int | float | bool | None | list["Public"] | dict[str, "Public"]
+
+BLANK: Final = "\x00"  # stands for a private value in a blank rendering; `show` escapes it, so nothing else holds it
+_LONGEST_ROW = 100_000
+
+
+class Publisher:
+    """Converts values, each text once.
+
+    `raw` shows what is private; `blank` replaces it by nothing, for the self-check: what a blank rendering holds is
+    certainly not private.
+    """
+
+    def __init__(self, *, raw: bool = False, blank: bool = False) -> None:
+        self.names = Pseudonyms()
+        self.raw = raw
+        self.blank = blank
+        self._shown: dict[Text, Shown] = {}
+
+    def cell(self, cell: Say | Value) -> Shown:
+        """A cell of the report, or a sentence of a finding."""
+        if isinstance(cell, Say):
+            return self.say(cell)
+        return self.text(cell) if isinstance(cell, Text) else show(number(cell))
+
+    def say(self, say: Say) -> Shown:
+        """A sentence: its template is ours, each value is converted by its type."""
+        filled = say.template.format(**{name: self.cell(value) for name, value in say.values.items()})
+        return show_raw(filled) if self.raw else show(filled, 1200)
+
+    def text(self, text: Text) -> Shown:
+        shown = self._shown.get(text)
+        if shown is None:
+            shown = self._shown[text] = self._text(text)
+        return shown
+
+    def _text(self, text: Text) -> Shown:
+        if self.raw:
+            return show_raw(text.reveal())
+        if self.blank and private(text):
+            return show(BLANK)
+        return show(convert(text, self.names))
+
+    def tree(self, value: object) -> Public:
+        """A struct of the snapshot with everything below it. `TypeError` for a type that has no public form."""
+        if isinstance(value, Text):
+            return self.text(value)
+        if isinstance(value, Say):
+            return self.say(value)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return int(value)
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else None
+        if isinstance(value, list | tuple):
+            return [self.tree(item) for item in value[:_LONGEST_ROW]]
+        if isinstance(value, msgspec.Struct):
+            return self._struct(value)
+        raise TypeError(f"no public form is declared for {type(value).__name__}")
+
+    def _struct(self, struct: msgspec.Struct) -> dict[str, Public]:
+        tag = struct.__struct_config__.tag
+        fields: dict[str, Public] = {"type": show(str(tag))} if tag else {}
+        for name in struct.__struct_fields__:
+            fields[name] = self.tree(getattr(struct, name))
+        return fields

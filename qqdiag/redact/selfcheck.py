@@ -1,0 +1,143 @@
+"""The last look before a byte is written: no private value, in any common spelling, is in the rendered text.
+
+It shares nothing with the conversions that it checks. It renders the report a second time with every private value
+left blank: what that blank rendering holds is certainly not private. Lines that both have are safe; in the others
+no run of 8 characters of a private value may occur, unless the blank rendering holds that run too.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from qqdiag.errors import LeakRefused
+from qqdiag.finding import Diagnosis
+from qqdiag.model import CodePath, Say, Text, Word
+from qqdiag.redact import Redacted, redact
+from qqdiag.redact.texts import private
+from qqdiag.snapshot import Snapshot
+
+_RUN = 8
+_SQUEEZED_RUN = 10
+_SHORTEST = 4  # shorter values are not searched: they occur in any text
+_LONGEST = 8000
+
+
+class Private(NamedTuple):
+    """A value that may not be seen, its class, and where it was read."""
+
+    value: str
+    kind: str
+    source: str
+
+
+def rendered(
+    render: Callable[[Redacted], str],
+    snapshot: Snapshot,
+    diagnosis: Diagnosis,
+    raw: bool = False,
+    also: Iterable[Private] = (),
+    facts: bool = False,
+) -> str:
+    """The text that `render` makes, checked. `LeakRefused` when it holds a private value."""
+    shown = redact(snapshot, diagnosis, raw, facts=facts)
+    text = render(shown)
+    if not raw:
+        blank = render(redact(snapshot, diagnosis, blank=True, facts=facts))
+        check(text, blank, [*private_values(snapshot, diagnosis), *also])
+    return text
+
+
+def check(text: str, blank: str, values: Iterable[Private]) -> None:
+    """`LeakRefused` when `text` holds a run of one of the values that `blank` does not hold."""
+    safe = set(blank.splitlines())
+    suspects = [_visible(line) for line in text.splitlines() if line not in safe]
+    if not suspects:
+        return
+    body = "\n".join(suspects)
+    runs = {body[start : start + _RUN] for start in range(len(body) - _RUN + 1)}
+    squeezed, squeezed_blank = _squeeze(body), _squeeze(blank)
+    for value in set(values):
+        found = _leaked(value.value[:_LONGEST], body, runs, blank) or _squeezed(value.value, squeezed, squeezed_blank)
+        if found:
+            raise LeakRefused(
+                Say(
+                    "a value of class {kind}, read from {source}, would have been in the output: nothing was written",
+                    kind=Word(value.kind),
+                    source=Word(value.source),
+                ),
+                Say("please report this sentence as it is; --raw shows the output to you alone"),
+            )
+
+
+def _leaked(value: str, body: str, runs: set[str], blank: str) -> bool:
+    if _SHORTEST <= len(value) < _RUN + 2 and _as_word(value, body) and not _as_word(value, blank):
+        return True
+    return any(run in runs and run not in blank for spelling in _spellings(value) for run in _runs(spelling))
+
+
+def _as_word(value: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
+
+
+def _runs(text: str) -> Iterator[str]:
+    return (text[start : start + _RUN] for start in range(len(text) - _RUN + 1))
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """The forms in which a value gets into a text by accident."""
+    yield from {value, value.lower(), value.upper(), value[::-1], quote(value, safe=""), json.dumps(value)[1:-1]}
+    data = value.encode("utf-8", "surrogateescape")
+    if len(data) >= 6:
+        yield data.hex()
+        yield data.hex().upper()
+        for shift in range(3):
+            # What stands before and behind the value changes the first and last characters of its base64 form.
+            yield base64.b64encode(bytes(shift) + data).decode("ascii").rstrip("=")[2 * (shift > 0) + shift : -1]
+
+
+def _squeezed(value: str, body: str, blank: str) -> bool:
+    small = _squeeze(value[:_LONGEST])
+    runs = (small[start : start + _SQUEEZED_RUN] for start in range(len(small) - _SQUEEZED_RUN + 1))
+    return any(run in body and run not in blank for run in runs)
+
+
+def _squeeze(text: str) -> str:
+    return "".join(character for character in text.lower() if character.isalnum())
+
+
+def _visible(line: str) -> str:
+    """Without format characters (category Cf): a zero-width space in the middle hides nothing from a reader."""
+    return "".join(character for character in line if unicodedata.category(character) != "Cf")
+
+
+def private_values(*roots: object) -> Iterator[Private]:
+    """Every private text below the given structs, each with the field it was read from."""
+    for root in roots:
+        yield from _below(root, "report")
+
+
+def _below(value: object, source: str) -> Iterator[Private]:
+    if isinstance(value, Text):
+        if private(value) or isinstance(value, CodePath):
+            yield Private(value.reveal(), type(value).__name__, source)
+    elif isinstance(value, Say):
+        for inner in value.values.values():
+            yield from _below(inner, source)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _below(item, source)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _below(getattr(value, name), f"{type(value).__name__}.{name}")
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _below(getattr(value, field.name), f"{type(value).__name__}.{field.name}")

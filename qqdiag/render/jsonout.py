@@ -1,0 +1,42 @@
+"""The diagnosis as one JSON document."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qqdiag.redact import SCHEMA_VERSION, Public, Redacted, Shown, text_of
+
+Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
+
+
+def text(redacted: Redacted) -> str:
+    """The document, indented, ASCII."""
+    return _encoded(plain(redacted.document))
+
+
+def error_text(kind: Shown, message: Shown, hint: Shown) -> str:
+    """An error in the shape that `--json` promises for it."""
+    error: dict[str, Public] = {"kind": kind, "message": message, "hint": hint}
+    return _encoded(plain({"schema_version": SCHEMA_VERSION, "error": error}))
+
+
+def plain(value: Public) -> Plain:
+    """The same tree for the encoder. `TypeError` for a text that redact did not make."""
+    if isinstance(value, str):
+        return text_of(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    raise TypeError(f"a {type(value).__name__} is not public")
+
+
+def _encoded(tree: Plain) -> str:
+    return msgspec.json.format(msgspec.json.encode(tree), indent=2).decode() + "\n"
+
+
+def rows_text(rows: list[dict[str, Shown]]) -> str:
+    """A list of objects."""
+    return _encoded([{name: text_of(cell) for name, cell in row.items()} for row in rows])

@@ -1,0 +1,34 @@
+"""What the report says, in sections of typed cells; `redact` makes it public, `render` gives it a form."""
+
+from __future__ import annotations
+
+from qqdiag.finding import Diagnosis
+from qqdiag.report.document import Cell, Report, Section
+from qqdiag.report.gateway import adapter_section
+from qqdiag.report.missing import coverage_section, missing_section
+from qqdiag.report.process import process_section
+from qqdiag.report.sockets import socket_section
+from qqdiag.report.tasks import task_section
+from qqdiag.report.threads import thread_section
+from qqdiag.report.timeline import timeline_section
+from qqdiag.report.verdict import evidence_section, verdict_line
+from qqdiag.snapshot import Snapshot
+
+
+def build(snapshot: Snapshot, diagnosis: Diagnosis) -> Report[Cell]:
+    """The whole report of one diagnosis, the most important first."""
+    sections = (
+        evidence_section(snapshot, diagnosis),
+        task_section(snapshot, diagnosis),
+        thread_section(snapshot),
+        socket_section(snapshot, diagnosis),
+        adapter_section(snapshot),
+        timeline_section(snapshot),
+        process_section(snapshot),
+        coverage_section(diagnosis),
+        missing_section(snapshot, diagnosis),
+    )
+    return Report(verdict_line(diagnosis), tuple(section for section in sections if section is not None))
+
+
+__all__ = ["Section", "build"]

@@ -1,0 +1,92 @@
+"""Tasks as a forest of who waits for whom, equal trees counted together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from qqdiag.report.code import code_of
+from qqdiag.snapshot import Level, Python, Task
+
+_DEEPEST = 12  # edges from task to task that are followed
+
+Shape = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tasks whose trees look the same; `tasks[0]` stands for all, those of a finding come first."""
+
+    tasks: tuple[Task, ...]
+    culprit: bool  # whether a finding speaks of one of them, or of one that they wait for
+
+
+def groups(python: Python, culprits: set[int]) -> list[Group]:
+    """The unfinished tasks that nobody waits for, and one of each ring of tasks; the culprits' trees first."""
+    tasks = {task.address: task for task in python.tasks}
+    shapes: dict[Shape, list[Task]] = {}
+    for task in _roots(tasks):
+        shapes.setdefault(_shape(python, tasks, task, ()), []).append(task)
+    found = [_group(tasks, members, culprits) for members in shapes.values()]
+    return sorted(
+        found, key=lambda group: (not group.culprit, group.tasks[0].state.reveal() != "running", len(group.tasks))
+    )
+
+
+def awaited(tasks: dict[int, Task], task: Task) -> list[Task]:
+    """The tasks that a task waits for, in the order in which it names them."""
+    leaf = task.leaf
+    if leaf is None or task.state.reveal() != "pending":
+        return []
+    wanted = dict.fromkeys([leaf.address, leaf.task, *leaf.children])
+    return [tasks[address] for address in wanted if address is not None and address in tasks]
+
+
+def unfinished(task: Task) -> bool:
+    return task.state.reveal() in ("pending", "running")
+
+
+def _roots(tasks: dict[int, Task]) -> list[Task]:
+    live = [task for task in tasks.values() if unfinished(task)]
+    waited_for = {inner.address for task in live for inner in awaited(tasks, task) if inner is not task}
+    roots = [task for task in live if task.address not in waited_for]
+    reached = _reached(tasks, roots)
+    for task in live:  # what is left now is only reached from itself: rings
+        if task.address not in reached:
+            roots.append(task)
+            reached |= _reached(tasks, [task])
+    return roots
+
+
+def _reached(tasks: dict[int, Task], start: Iterable[Task]) -> set[int]:
+    seen: set[int] = set()
+    todo = list(start)
+    while todo:
+        task = todo.pop()
+        if task.address not in seen:
+            seen.add(task.address)
+            todo += awaited(tasks, task)
+    return seen
+
+
+def _group(tasks: dict[int, Task], members: list[Task], culprits: set[int]) -> Group:
+    members.sort(key=lambda task: task.address not in culprits)
+    guilty = any(_reached(tasks, [task]) & culprits for task in members) if culprits else False
+    return Group(tuple(members), guilty)
+
+
+def _shape(python: Python, tasks: dict[int, Task], task: Task, path: tuple[int, ...]) -> Shape:
+    """What a tree looks like when it is drawn, without names and addresses."""
+    if task.address in path:
+        return ("ring", path.index(task.address))
+    leaf = task.leaf
+    end = (leaf.kind.reveal(), leaf.state.reveal(), leaf.deadline_at is None) if leaf else ()
+    inner: tuple[object, ...] = ()
+    if len(path) < _DEEPEST:
+        inner = tuple(_shape(python, tasks, other, (*path, task.address)) for other in awaited(tasks, task))
+    return task.state.reveal(), tuple(_step(python, level) for level in task.chain), end, inner
+
+
+def _step(python: Python, level: Level) -> Shape:
+    code = code_of(python, level)
+    return (code.qualname, code.path, level.line) if code else (level.name, level.kind)

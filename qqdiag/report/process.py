@@ -1,0 +1,85 @@
+"""The process and its interpreter, how they were looked at, and for how long they stood still."""
+
+from __future__ import annotations
+
+from qqdiag.model import Bytes, Millis, Percent, Say, Seconds
+from qqdiag.report.document import Cell, Line, Mark, Section
+from qqdiag.snapshot import Process, Python, Snapshot, Witness
+
+
+def process_section(snapshot: Snapshot) -> Section[Cell]:
+    """A line for each: process, CPU, interpreter, second witness, samples and pause."""
+    last = snapshot.samples[-1]
+    lines: list[Line[Cell]] = []
+    if isinstance(last.process, Process):
+        lines += _process(last.process)
+        lines += _cpu(snapshot, last.process)
+    if isinstance(last.python, Python):
+        lines.append(_python(last.python))
+    if isinstance(snapshot.witness, Witness):
+        text = Say("second witness of the threads: py-spy {version}", version=snapshot.witness.version)
+        lines.append(Line(text))
+    lines.append(_samples(snapshot))
+    return Section("process", Say("Process"), tuple(lines))
+
+
+def _process(process: Process) -> list[Line[Cell]]:
+    limit: Cell = Say("?") if process.fd_limit is None else process.fd_limit
+    fds: Cell = Say("?") if process.fds is None else process.fds
+    text = Say(
+        "pid {pid}, state {state}, up {uptime}, {threads} threads, {fds} of {limit} fds, {memory} of memory",
+        pid=process.pid,
+        state=process.state,
+        uptime=Seconds(process.uptime),
+        threads=len(process.threads),
+        fds=fds,
+        limit=limit,
+        memory=Bytes(process.rss),
+    )
+    lines: list[Line[Cell]] = [Line(text)]
+    if process.state.reveal() in ("T", "t"):
+        lines.append(Line(Say("it is stopped: nothing in it can move until it is continued"), mark=Mark.WARN))
+    if process.tracer:
+        lines.append(Line(Say("process {tracer} traces it", tracer=process.tracer), mark=Mark.WARN))
+    if process.user is not None:
+        lines.append(Line(Say("user {user}", user=process.user)))
+    if process.unit is not None:
+        lines.append(Line(Say("systemd unit {unit}", unit=process.unit)))
+    if process.container is not None:
+        lines.append(Line(Say("in a container {container}", container=process.container)))
+    return lines
+
+
+def _cpu(snapshot: Snapshot, last: Process) -> list[Line[Cell]]:
+    first = snapshot.samples[0].process
+    elapsed = snapshot.samples[-1].taken_at - snapshot.samples[0].taken_at
+    if not isinstance(first, Process) or elapsed <= 0:
+        return []
+    used = last.user_seconds + last.system_seconds - first.user_seconds - first.system_seconds
+    text = Say("CPU {share} of a core over {elapsed}", share=Percent(100 * used / elapsed), elapsed=Seconds(elapsed))
+    return [Line(text)]
+
+
+def _python(python: Python) -> Line[Cell]:
+    major, minor, micro = [*python.version, 0, 0, 0][:3]
+    version = Say("{major}.{minor}.{micro}", major=major, minor=minor, micro=micro)
+    for flavour in python.flavour:
+        version = Say("{version} {flavour}", version=version, flavour=flavour)
+    text = Say(
+        "Python {version}, read by layout {layout}, {method}",
+        version=version,
+        layout=python.layout,
+        method=python.method,
+    )
+    return Line(text)
+
+
+def _samples(snapshot: Snapshot) -> Line[Cell]:
+    pause = Millis(snapshot.pause * 1000)
+    if len(snapshot.samples) < 2:
+        return Line(Say("one sample ({origin}), paused for {pause}", origin=snapshot.origin, pause=pause))
+    gap = Seconds(snapshot.samples[-1].taken_at - snapshot.samples[0].taken_at)
+    text = Say(
+        "two samples {gap} apart ({origin}), paused for {pause} in all", gap=gap, origin=snapshot.origin, pause=pause
+    )
+    return Line(text)

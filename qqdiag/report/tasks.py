@@ -1,0 +1,163 @@
+"""Await trees: each task with its chain, what the chain ends in, and the tasks it waits for drawn below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from qqdiag.finding import Diagnosis
+from qqdiag.model import Say, Seconds
+from qqdiag.report.code import code_of, place
+from qqdiag.report.document import Cell, Line, Mark, Section
+from qqdiag.report.grouping import Group, awaited, groups, unfinished
+from qqdiag.snapshot import Leaf, Level, Loop, Python, Snapshot, Task
+
+_MOST_GROUPS = 40
+_MOST_LINES = 600
+_DEEPEST = 12
+_LONGEST_CHAIN = 40
+
+
+@dataclass
+class _Drawing:
+    """What is needed while trees are drawn, and which tasks are drawn already."""
+
+    python: Python
+    culprits: set[int]
+    tasks: dict[int, Task]
+    drawn: set[int] = field(default_factory=set)
+    lines: list[Line[Cell]] = field(default_factory=list)
+
+
+def task_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell] | None:
+    """Loops first, then the trees, equal ones once with their number."""
+    python = snapshot.samples[-1].python
+    if not isinstance(python, Python):
+        return None
+    culprits = {task for finding in diagnosis.findings for task in finding.tasks}
+    drawing = _Drawing(python, culprits, {task.address: task for task in python.tasks})
+    drawing.lines += [_loop(drawing, loop) for loop in python.loops]
+    found = groups(python, culprits)
+    for group in found[:_MOST_GROUPS]:
+        if len(drawing.lines) < _MOST_LINES:
+            _draw(drawing, group.tasks[0], (), 0, group)
+    hidden = sum(len(group.tasks) for group in found[_MOST_GROUPS:])
+    if hidden:
+        drawing.lines.append(Line(Say("{count} more tasks with other chains", count=hidden), mark=Mark.DIM))
+    _finished(drawing)
+    title = Say("Tasks ({count})", count=len(python.tasks))
+    return Section("tasks", title, tuple(drawing.lines) or (Line(Say("no asyncio task")),))
+
+
+def _loop(drawing: _Drawing, loop: Loop) -> Line[Cell]:
+    current = drawing.tasks.get(loop.current_task) if loop.current_task is not None else None
+    if current is not None:
+        doing = Say("running {task}", task=current.name)
+    elif loop.ready:
+        doing = Say("{count} callbacks ready", count=loop.ready)
+    else:
+        doing = Say("nothing ready") if loop.ready == 0 else Say("its queue is opaque")
+    timers = sorted(timer.when_at for timer in loop.timers)
+    if not timers:
+        return Line(Say("loop {type}: {doing}, no timer", type=loop.type, doing=doing), mark=Mark.DIM)
+    due = Seconds(timers[0] - drawing.python.taken_at)
+    text = Say(
+        "loop {type}: {doing}, {count} timers, the next due in {due}",
+        type=loop.type,
+        doing=doing,
+        count=len(timers),
+        due=due,
+    )
+    return Line(text, mark=Mark.DIM)
+
+
+def _draw(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int, group: Group | None = None) -> None:
+    if task.address in path:
+        text = Say("back to {name}: these tasks wait for each other for ever", name=task.name)
+        drawing.lines.append(Line(text, depth, Mark.BAD))
+        return
+    if task.address in drawing.drawn and path:
+        drawing.lines.append(Line(Say("{name}, drawn above", name=task.name), depth, Mark.DIM))
+        return
+    drawing.drawn.add(task.address)
+    drawing.lines.append(_heading(drawing, task, depth, group))
+    for level in task.chain[:_LONGEST_CHAIN]:
+        drawing.lines.append(_level(drawing.python, level, depth + 1))
+    if task.truncated or len(task.chain) > _LONGEST_CHAIN:
+        drawing.lines.append(Line(Say("the chain goes on"), depth + 1, Mark.DIM))
+    _end(drawing, task, (*path, task.address), depth)
+
+
+def _heading(drawing: _Drawing, task: Task, depth: int, group: Group | None) -> Line[Cell]:
+    guilty = task.address in drawing.culprits
+    name: Say = Say("{name}, {state}", name=task.name, state=task.state)
+    if task.cancelling:
+        name = Say("{name}, asked {count} times to cancel", name=name, count=task.cancelling)
+    if group is not None and len(group.tasks) > 1:
+        others = group.tasks[1:4]
+        name = Say("{count} x {first}; as {others}", count=len(group.tasks), first=name, others=_names(others, group))
+    if guilty:
+        return Line(Say("{name}  <== here", name=name), depth, Mark.BAD)
+    return Line(name, depth, Mark.STRONG)
+
+
+def _names(tasks: tuple[Task, ...], group: Group) -> Say:
+    text = Say("{name}", name=tasks[0].name)
+    for task in tasks[1:]:
+        text = Say("{before}, {name}", before=text, name=task.name)
+    return Say("{names} ...", names=text) if len(group.tasks) > len(tasks) + 1 else text
+
+
+def _level(python: Python, level: Level, depth: int) -> Line[Cell]:
+    code = code_of(python, level)
+    if code is not None:
+        return Line(Say("{name}", name=code.qualname), depth, aside=place(python, level))
+    return Line(Say("{name} ({kind})", name=level.name, kind=level.kind), depth)
+
+
+def _end(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int) -> None:
+    leaf = task.leaf
+    if leaf is None or task.state.reveal() != "pending":
+        return
+    inner = awaited(drawing.tasks, task)
+    mark = Mark.BAD if task.address in drawing.culprits else Mark.PLAIN
+    drawing.lines.append(Line(_waits(drawing.python, leaf, len(inner)), depth + 1, mark))
+    for other in inner[:_MOST_GROUPS]:
+        if depth < _DEEPEST and len(drawing.lines) < _MOST_LINES:
+            _draw(drawing, other, path, depth + 2)
+
+
+def _waits(python: Python, leaf: Leaf, tasks: int) -> Say:
+    text = _what(leaf, tasks)
+    if leaf.fd is not None:
+        text = Say("{text}, of fd {fd}", text=text, fd=leaf.fd)
+    if leaf.deadline_at is not None:
+        text = Say("{text}, a timer ends it in {left}", text=text, left=Seconds(leaf.deadline_at - python.taken_at))
+    return text
+
+
+def _what(leaf: Leaf, tasks: int) -> Say:
+    kind = leaf.kind.reveal()
+    if kind == "nothing":
+        return Say("waits for nothing: it is ready to run")
+    if kind == "timer":
+        return Say("sleeps")
+    if kind in ("task", "gather", "shield") and tasks:
+        return Say("waits for {count} tasks:", count=tasks) if tasks > 1 else Say("waits for the task")
+    if kind in ("lock", "condition", "event", "queue", "executor"):
+        return Say("waits for {kind} {type} ({state})", kind=leaf.kind, type=leaf.type, state=leaf.state)
+    return Say("waits for {type} ({state})", type=leaf.type, state=leaf.state)
+
+
+def _finished(drawing: _Drawing) -> None:
+    for task in [task for task in drawing.python.tasks if not unfinished(task)][:20]:
+        text = Say("{name}, {state}", name=task.name, state=task.state)
+        if task.exception is not None:
+            text = Say("{text} with {exception}", text=text, exception=task.exception)
+        if task.exception_fetched is False:
+            text = Say("{text}, which nobody has fetched", text=text)
+        guilty = task.address in drawing.culprits
+        drawing.lines.append(
+            Line(Say("{text}  <== here", text=text) if guilty else text, 0, Mark.BAD if guilty else Mark.DIM)
+        )
+        if task.chain:
+            drawing.lines.append(_level(drawing.python, task.chain[0], 1))

@@ -1,0 +1,71 @@
+"""Threads: what the kernel says of each, and its Python stack from the frozen copy."""
+
+from __future__ import annotations
+
+from qqdiag.model import Say, Seconds
+from qqdiag.report.code import code_of, place
+from qqdiag.report.document import Cell, Line, Mark, Section
+from qqdiag.snapshot import Frame, OsThread, Process, Python, PyThread, Snapshot
+
+_DEEPEST = 12
+_MOST = 40
+
+
+def thread_section(snapshot: Snapshot) -> Section[Cell] | None:
+    """One heading a thread, its stack innermost first below it."""
+    last = snapshot.samples[-1]
+    kernel = {thread.tid: thread for thread in last.process.threads} if isinstance(last.process, Process) else {}
+    python = last.python if isinstance(last.python, Python) else None
+    known = {thread.native_id: thread for thread in python.threads} if python else {}
+    order = [tid for tid in known if tid is not None] + [tid for tid in kernel if tid not in known]
+    lines: list[Line[Cell]] = []
+    for tid in order[:_MOST]:
+        lines += _thread(tid, kernel.get(tid), known.get(tid), python)
+    if len(order) > _MOST:
+        lines.append(Line(Say("{count} more threads", count=len(order) - _MOST), mark=Mark.DIM))
+    return Section("threads", Say("Threads"), tuple(lines)) if lines else None
+
+
+def _thread(tid: int, kernel: OsThread | None, thread: PyThread | None, python: Python | None) -> list[Line[Cell]]:
+    lines: list[Line[Cell]] = [Line(_heading(tid, kernel, thread))]
+    if thread is None or python is None:
+        return lines
+    lines += [_frame(python, frame) for frame in thread.frames[:_DEEPEST]]
+    hidden = len(thread.frames) - _DEEPEST
+    if hidden > 0:
+        lines.append(Line(Say("{count} outer frames", count=hidden), 1, Mark.DIM))
+    return lines
+
+
+def _heading(tid: int, kernel: OsThread | None, thread: PyThread | None) -> Say:
+    runs = Say("runs the event loop") if thread and thread.loop is not None else Say("Python thread")
+    role = runs if thread else Say("no Python in it")
+    if kernel is None:
+        return Say("{tid}: {role}", tid=tid, role=role)
+    return Say(
+        "{tid} {name}: {role}; {doing}; CPU {user} user, {system} system",
+        tid=tid,
+        name=kernel.name,
+        role=role,
+        doing=_doing(kernel),
+        user=Seconds(kernel.user_seconds),
+        system=Seconds(kernel.system_seconds),
+    )
+
+
+def _doing(kernel: OsThread) -> Say:
+    if kernel.syscall is not None and kernel.wchan is not None:
+        return Say(
+            "state {state}, in {call}, sleeps in {wchan}", state=kernel.state, call=kernel.syscall, wchan=kernel.wchan
+        )
+    if kernel.syscall is not None:
+        return Say("state {state}, in {call}", state=kernel.state, call=kernel.syscall)
+    if kernel.wchan is not None:
+        return Say("state {state}, sleeps in {wchan}", state=kernel.state, wchan=kernel.wchan)
+    return Say("state {state}", state=kernel.state)
+
+
+def _frame(python: Python, frame: Frame) -> Line[Cell]:
+    code = code_of(python, frame)
+    text = Say("{name}", name=code.qualname) if code else Say("a frame without code")
+    return Line(text, 1, aside=place(python, frame))

@@ -1,0 +1,92 @@
+"""The verdict in one line, and what it rests on."""
+
+from __future__ import annotations
+
+from qqdiag.finding import Diagnosis, Finding, Severity
+from qqdiag.model import Say, Word
+from qqdiag.report.document import Cell, Line, Mark, Section
+from qqdiag.snapshot import Snapshot
+
+_MARKS = {Severity.HANG: Mark.BAD, Severity.DEGRADED: Mark.WARN, Severity.INFO: Mark.PLAIN}
+
+
+def verdict_line(diagnosis: Diagnosis) -> Line[Cell]:
+    """`HANG hot-loop (certain): …`, or that nothing was found, or that it cannot be said."""
+    if diagnosis.findings:
+        return _verdict(diagnosis.findings[0], len(diagnosis.findings) - 1)
+    checked, lacking = len(diagnosis.clear), len(diagnosis.missing)
+    if diagnosis.verdict == "clear":
+        return Line(Say("CLEAR: nothing found, {checked} failures checked", checked=checked), mark=Mark.GOOD)
+    text = Say(
+        "UNKNOWN: nothing found in {checked} failures checked, but evidence is missing for others ({lacking} lacks)",
+        checked=checked,
+        lacking=lacking,
+    )
+    return Line(text, mark=Mark.WARN)
+
+
+def _verdict(finding: Finding, others: int) -> Line[Cell]:
+    mark = _MARKS[finding.severity]
+    if others:
+        return Line(Say("{first}  [and {others} more]", first=_headline(finding), others=others), mark=mark)
+    return Line(_headline(finding), mark=mark)
+
+
+def _headline(finding: Finding) -> Say:
+    return Say(
+        "{severity} {id} ({confidence}): {summary}",
+        severity=Word(finding.severity.upper()),
+        id=Word(finding.id),
+        confidence=Word(finding.confidence),
+        summary=finding.summary,
+    )
+
+
+def evidence_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell]:
+    """For each finding: evidence, what fell, what remains; last the one command to type next."""
+    lines: list[Line[Cell]] = []
+    for position, finding in enumerate(diagnosis.findings):
+        lines += _headed(finding) if position else []
+        lines += _details(finding)
+    lines.append(_next(snapshot, diagnosis))
+    return Section("evidence", Say("Evidence"), tuple(lines))
+
+
+def _headed(finding: Finding) -> list[Line[Cell]]:
+    lines: list[Line[Cell]] = [Line(_headline(finding), mark=_MARKS[finding.severity])]
+    if finding.consequence_of:
+        lines.append(Line(Say("a consequence of {cause}", cause=Word(finding.consequence_of)), depth=1))
+    return lines
+
+
+def _details(finding: Finding) -> list[Line[Cell]]:
+    lines: list[Line[Cell]] = [
+        Line(Say("{section}: {text}", section=Word(evidence.section), text=evidence.text), depth=1)
+        for evidence in finding.evidence
+    ]
+    lines.append(Line(Say("{how} because {why}", how=Word(finding.confidence), why=finding.because), depth=1))
+    for fallen in finding.ruled_out:
+        lines.append(Line(Say("not {id}: {reason}", id=Word(fallen.id), reason=fallen.reason), 1, Mark.DIM))
+    for other in finding.alternatives:
+        text = Say("or {id}: what decides is {decides}", id=Word(other.id), decides=other.decides)
+        lines.append(Line(text, 1, Mark.WARN))
+    return lines
+
+
+def _next(snapshot: Snapshot, diagnosis: Diagnosis) -> Line[Cell]:
+    return Line(Say("next: {command}", command=_command(snapshot, diagnosis)), mark=Mark.STRONG)
+
+
+def _command(snapshot: Snapshot, diagnosis: Diagnosis) -> Say:
+    above_info = [finding for finding in diagnosis.findings if finding.severity is not Severity.INFO]
+    if above_info and snapshot.origin == Word("live"):
+        return Say(
+            "qqdiag capture {pid} -o hang.qq (before any restart), then qqdiag explain {id}",
+            pid=snapshot.pid,
+            id=Word(above_info[0].id),
+        )
+    if diagnosis.findings:
+        return Say("qqdiag explain {id}", id=Word(diagnosis.findings[0].id))
+    if diagnosis.missing:
+        return diagnosis.missing[0][1].hint
+    return Say("qqdiag inspect {pid} --interval 10, if it is silent all the same", pid=snapshot.pid)
