@@ -65,9 +65,9 @@ class Server:
         """`fin`, `rst`, `reconnect` (op 7), `invalid-session` (op 9), `bad-hello`, `close-idle`."""
         self.child.ask({"do": how})
 
-    def say(self, content: str, count: int = 1) -> None:
-        """A user sends `content`, `count` times."""
-        self.child.ask({"do": "say", "content": content, "count": count})
+    def say(self, content: str, count: int = 1, attachments: list[dict[str, str]] | None = None) -> None:
+        """A user sends `content`, `count` times; an attachment has `content_type`, `url`, `filename`."""
+        self.child.ask({"do": "say", "content": content, "count": count, "attachments": attachments})
 
     def until(self, what: str, holds: Callable[[dict[str, Any]], bool], seconds: float = 20.0) -> dict[str, Any]:
         """Wait until what it saw satisfies `holds`; `what` names it in the error."""

@@ -55,12 +55,14 @@ async def close_idle(platform: Platform) -> None:
     platform.rest.clear()
 
 
-async def say(platform: Platform, content: str, count: int = 1) -> None:
+async def say(
+    platform: Platform, content: str, count: int = 1, attachments: list[dict[str, str]] | None = None
+) -> None:
     """A user says `content`, `count` times, to every session that is connected."""
     for connection in list(platform.connections):
         for _ in range(count if connection.session else 0):
             assert connection.session is not None
-            await dispatch(platform, connection.session, "C2C_MESSAGE_CREATE", message(platform, content))
+            await dispatch(platform, connection.session, "C2C_MESSAGE_CREATE", message(platform, content, attachments))
 
 
 def _socket(connection: Connection) -> socket.socket:

@@ -67,7 +67,7 @@ async def send(platform: Platform, connection: Connection, payload: dict[str, An
         return
 
 
-def message(platform: Platform, content: str) -> dict[str, Any]:
+def message(platform: Platform, content: str, attachments: list[dict[str, str]] | None = None) -> dict[str, Any]:
     """The body of C2C_MESSAGE_CREATE (bot-docs `message/send-receive/event.md`)."""
     return {
         "id": f"ROBOT1.0_{next(platform.numbers)}",
@@ -75,4 +75,5 @@ def message(platform: Platform, content: str) -> dict[str, Any]:
         "content": content,
         "timestamp": "2026-01-01T08:00:00+08:00",
         "message_scene": {"source": "default"},
+        **({"attachments": attachments} if attachments else {}),
     }

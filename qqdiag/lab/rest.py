@@ -49,13 +49,13 @@ async def model(platform: Platform, request: web.Request) -> web.StreamResponse:
 
 
 async def idle(platform: Platform, request: web.Request) -> web.StreamResponse:
-    """GET /idle: its connection is remembered, to be closed by the server while the client keeps it in a pool."""
-    if isinstance(request.transport, asyncio.Transport):
-        platform.rest.add(request.transport)
-    return web.json_response({})
+    """GET /idle: answers, that its connection may lie in the client's pool."""
+    return await _answer(platform, request, "ok", {})
 
 
 async def _answer(platform: Platform, request: web.Request, how: str, body: Any) -> web.StreamResponse:
+    if isinstance(request.transport, asyncio.Transport):
+        platform.rest.add(request.transport)  # to be closed by the server while the client keeps it in a pool
     await asyncio.sleep(platform.faults.delay)
     if how == "hang":
         await _gone(request)
