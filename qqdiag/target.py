@@ -1,0 +1,185 @@
+"""What the user pointed at: a pid, a capture, a systemd unit, or nothing, which means the only gateway here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+from qqdiag import access, find
+from qqdiag.collect import proc
+from qqdiag.errors import NoSuchTarget, NotReadable, QqdiagError, TargetGone, UsageError
+from qqdiag.model import Id, Path, Say
+
+PF_KTHREAD = 0x00200000  # linux/sched.h, in field 9 of /proc/PID/stat
+PID_MAX = 1 << 22  # linux/threads.h PID_MAX_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A running process. The start time makes sure that it is still the same one."""
+
+    pid: int
+    start_ticks: int  # field 22 of /proc/PID/stat; 0 where there is no /proc
+
+    def check(self) -> None:
+        """Raises TargetGone when the process ended, or its pid belongs to another one now."""
+        if not self.start_ticks:
+            return
+        try:
+            state, ticks = _state(self.pid)
+        except NoSuchTarget:
+            raise proc.gone(self.pid) from None
+        if ticks != self.start_ticks or state in ("Z", "X"):
+            raise proc.gone(self.pid)
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFile:
+    """A capture (capture.py)."""
+
+    path: FilePath
+
+
+Target = Live | CaptureFile
+
+
+def resolve(text: str | None) -> Target:
+    """The target that a word on the command line means. Raises a QqdiagError with what to type instead."""
+    if text is None:
+        return live(find.the_gateway())
+    if text.isdecimal():
+        return live(int(text))
+    if os.path.lexists(text) or "/" in text:
+        return _file(FilePath(text))
+    return live(_main_pid(text))
+
+
+def live(pid: int) -> Live:
+    """A process that can be read. NoSuchTarget, TargetGone (a zombie), NotReadable (of the kernel), NotPermitted."""
+    if sys.platform != "linux":
+        return Live(pid, 0)
+    if not 0 < pid <= PID_MAX:
+        raise NoSuchTarget(
+            Say("{pid} is no process id", pid=pid), Say("qqdiag inspect, without a number, looks for one")
+        )
+    state, ticks = _state(pid)
+    if state in ("Z", "X"):
+        raise TargetGone(
+            Say("process {pid} has ended and waits for its parent to notice (zombie)", pid=pid),
+            Say("look at the parent: qqdiag inspect {parent}", parent=_parent(pid)),
+        )
+    if int(_fields(pid)[6]) & PF_KTHREAD:
+        raise NotReadable(
+            Say("process {pid} is a thread of the kernel, not Python", pid=pid),
+            Say("qqdiag inspect, without a number, looks for a gateway"),
+        )
+    leader = int(proc.status_fields(proc.read(f"/proc/{pid}/status"))["Tgid"])
+    if leader != pid:
+        raise NoSuchTarget(
+            Say("{pid} is a thread of process {leader}", pid=pid, leader=leader),
+            Say("qqdiag inspect {leader}", leader=leader),
+        )
+    access.check(pid)
+    return Live(pid, ticks)
+
+
+def _fields(pid: int) -> list[str]:
+    """/proc/PID/stat from the state on."""
+    try:
+        return proc.stat_fields(proc.read(f"/proc/{pid}/stat"))[1]
+    except (FileNotFoundError, ProcessLookupError):
+        raise _absent(pid) from None
+
+
+def _state(pid: int) -> tuple[str, int]:
+    fields = _fields(pid)
+    return fields[0], int(fields[19])
+
+
+def _parent(pid: int) -> int:
+    return int(_fields(pid)[1])
+
+
+def _absent(pid: int) -> NoSuchTarget:
+    """There is no such pid here; maybe a container has one."""
+    hosts = list(_seen_inside_as(pid))
+    if not hosts:
+        return NoSuchTarget(
+            Say("there is no process {pid}", pid=pid),
+            Say("qqdiag inspect, without a number, looks for a gateway"),
+        )
+    if len(hosts) == 1:
+        return NoSuchTarget(
+            Say("{pid} is a pid inside a container: here it is process {host}", pid=pid, host=hosts[0]),
+            Say("qqdiag inspect {host}", host=hosts[0]),
+        )
+    return NoSuchTarget(
+        Say(
+            "{pid} is a pid inside {count} containers, the first is process {host} here",
+            pid=pid,
+            count=len(hosts),
+            host=hosts[0],
+        ),
+        Say("choose by their commands: grep -l {pid} /proc/[0-9]*/status", pid=pid),
+    )
+
+
+def _seen_inside_as(pid: int) -> Iterator[int]:
+    """The processes whose innermost pid (NSpid of /proc/PID/status) is this one."""
+    for host in find.pids():
+        try:
+            inside = proc.status_fields(proc.read(f"/proc/{host}/status")).get("NSpid", "").split()
+        except OSError:
+            continue
+        if len(inside) > 1 and int(inside[-1]) == pid:
+            yield host
+
+
+def _file(path: FilePath) -> CaptureFile:
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except FileNotFoundError:
+        raise NoSuchTarget(Say("there is no file {path}", path=Path(str(path))), Say("ls -l")) from None
+    except OSError:
+        raise NotReadable(Say("the file {path} cannot be read", path=Path(str(path))), Say("ls -l")) from None
+    if head == b"PK\x03\x04":
+        return CaptureFile(path)
+    if head == b"\x7fELF":
+        raise NotReadable(
+            Say(
+                "{path} is an ELF file: this version reads processes and captures, no core files", path=Path(str(path))
+            ),
+            Say("capture the process while it runs: qqdiag capture PID -o hang.qqd"),
+        )
+    raise NotReadable(
+        Say("{path} is no capture of qqdiag", path=Path(str(path))),
+        Say("make one with: qqdiag capture PID -o hang.qqd"),
+    )
+
+
+def _main_pid(unit: str) -> int:
+    """The main process of a systemd unit (systemctl(1), show; `0` when it does not run)."""
+    if unit.startswith("-"):
+        raise UsageError(Say("a target does not begin with a dash"), Say("qqdiag inspect --help"))
+    try:
+        shown = subprocess.run(
+            ["systemctl", "show", "--property=MainPID", "--value", "--", unit], capture_output=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        raise _no_unit(unit) from None
+    pid = shown.stdout.strip()
+    if shown.returncode or not pid.isdigit() or int(pid) == 0:
+        raise _no_unit(unit)
+    return int(pid)
+
+
+def _no_unit(unit: str) -> QqdiagError:
+    return NoSuchTarget(
+        Say("{unit} is neither a pid nor a file nor a running unit of systemd", unit=Id(unit)),
+        Say("systemctl list-units --type=service --state=running, or give the pid"),
+    )
