@@ -21,7 +21,7 @@ import pytest
 from interpreters import Interpreter
 
 pytest_plugins = ["pytester"]
-PACKAGES = {"ip": "iproute2", "openssl": "openssl", "gdb": "gdb", "setpriv": "util-linux"}
+PACKAGES = {"ip": "iproute2", "openssl": "openssl", "setpriv": "util-linux"}
 MAY_SKIP = (
     "not Linux",  # the parts that read /proc
     "no such architecture here",  # a layout of the other architecture

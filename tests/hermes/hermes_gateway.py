@@ -85,15 +85,21 @@ class Gateway:
 
 
 @contextmanager
-def gateway(python: Path, home: Path, server_port: int, model_port: int, setting: Setting) -> Iterator[Gateway]:
-    """The gateway from its start to its end; ready is for the caller to wait for."""
+def gateway(
+    python: Path, home: Path, api: str, trusted: Path | None, model_port: int, setting: Setting
+) -> Iterator[Gateway]:
+    """The gateway from its start to its end; ready is for the caller to wait for.
+
+    :param api: URL of the platform's server
+    :param trusted: a certificate of the server, when it speaks TLS
+    """
     home.mkdir(parents=True, exist_ok=True)
     (home / "config.yaml").write_text(CONFIG.format(model_port=model_port))
     with (home / "output").open("wb") as output:
         process = subprocess.Popen(
             command(python, setting),
             cwd=home,
-            env=environment(home, server_port, setting),
+            env=environment(home, api, trusted, setting),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output if setting.stderr is None else setting.stderr,
@@ -113,9 +119,8 @@ def command(python: Path, setting: Setting) -> Sequence[str]:
     return (*bound, *setting.wrapper, str(python.parent / "hermes"), "gateway", "run", *setting.arguments)
 
 
-def environment(home: Path, server_port: int, setting: Setting) -> dict[str, str]:
+def environment(home: Path, api: str, trusted: Path | None, setting: Setting) -> dict[str, str]:
     """Nothing of the tester's own: no proxy, no home, no credentials."""
-    api = f"http://127.0.0.1:{server_port}"
     constants = {"API_BASE": api, "TOKEN_URL": f"{api}/app/getAppAccessToken", **setting.constants}
     made = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -135,4 +140,6 @@ def environment(home: Path, server_port: int, setting: Setting) -> dict[str, str
     }
     if setting.first_beat is not None:
         made["QQDIAG_TEST_FIRST_BEAT"] = str(setting.first_beat)
+    if trusted is not None:
+        made["SSL_CERT_FILE"] = str(trusted)
     return made | setting.environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,7 +13,7 @@ ANSWER = "pong"
 
 
 class ModelApi:
-    """`port`; `stuck()` until `answer()`: requests wait. `asked` counts the completions that were asked for."""
+    """Listens on `port`. After `stick()` requests wait until `answer()`; each that came releases `asked` once."""
 
     def __init__(self) -> None:
         self.asked = threading.Semaphore(0)
@@ -56,11 +56,12 @@ def _handler(api: ModelApi) -> type[BaseHTTPRequestHandler]:
                 self.reply("application/json", json.dumps(completion()).encode())
 
         def reply(self, kind: str, body: bytes, status: int = 200) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # who asked may be dead by now
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
     return Handler
 
