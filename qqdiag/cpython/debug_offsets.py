@@ -65,7 +65,7 @@ def published(memory: MemorySource, runtime: int, layout: Layout) -> Layout:
     numbers = {name: value for name, value in zip(fields, values, strict=True) if name is not None}
     for name, value in numbers.items():
         _check(name, value)
-    return dataclasses.replace(layout, published=True, **numbers)  # type: ignore[arg-type]
+    return dataclasses.replace(layout, published=True, **numbers)
 
 
 def _check(name: str, value: int) -> None:

@@ -80,7 +80,7 @@ class Objects:
         if not 0 < count <= MAX_DIGITS:
             return None
         digits = struct.unpack(f"<{count}I", self.read(address + self.layout.int_digits, 4 * count))
-        value = sum(digit << 30 * place for place, digit in enumerate(digits))
+        value = sum(int(digit) << 30 * place for place, digit in enumerate(digits))
         return -value if negative else value
 
     def number(self, address: int) -> float | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from qqdiag.cpython import layouts
+from qqdiag.cpython.codes import Codes, Names
 from qqdiag.cpython.debug_offsets import published
 from qqdiag.cpython.layout import Layout
 from qqdiag.cpython.objects import Objects
@@ -30,12 +31,19 @@ class Runtime:
     address: int  # of _PyRuntime
     interpreters: list[int]
     objects: Objects
+    codes: Codes
+    names: Names
     symbols: dict[str, int]
 
     def modules(self, interpreter: int) -> dict[str, int]:
         """sys.modules of one interpreter: name -> module object. Empty while there are none."""
         modules = self.objects.read_word(interpreter + self.layout.interpreter_modules)
         return self.objects.named(modules, 100_000) if modules else {}
+
+    def module(self, interpreter: int, name: str) -> int | None:
+        """One module of sys.modules, None when it was not imported."""
+        modules = self.objects.read_word(interpreter + self.layout.interpreter_modules)
+        return self.objects.lookup(modules, name) if modules else None
 
     def namespace(self, module: int) -> dict[str, int]:
         """The globals of a module object."""
@@ -56,6 +64,7 @@ def attach(memory: MemorySource) -> Runtime:
         interpreters = _interpreters(memory, layout, symbols["_PyRuntime"])
     except Unreadable as error:
         raise _damaged(error.address) from error
+    objects = Objects(memory, layout)
     return Runtime(
         memory=memory,
         version=version,
@@ -63,7 +72,9 @@ def attach(memory: MemorySource) -> Runtime:
         layout=layout,
         address=symbols["_PyRuntime"],
         interpreters=interpreters,
-        objects=Objects(memory, layout),
+        objects=objects,
+        codes=Codes(objects),
+        names=Names(objects),
         symbols=symbols,
     )
 

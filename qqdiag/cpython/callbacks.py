@@ -1,0 +1,92 @@
+"""Callbacks: what a scheduled or registered callable is called, and which tasks and futures it touches."""
+
+from __future__ import annotations
+
+from qqdiag.cpython.chains import is_future
+from qqdiag.cpython.runtime import Runtime
+from qqdiag.cpython.strings import c_string, printable
+from qqdiag.memory.source import Unreadable
+from qqdiag.model import Name
+
+MAX_ARGUMENTS = 16
+PARTIAL = "functools.partial"
+# Objects whose bound method is a timeout, and the attribute that names the task or tasks it will cancel.
+TIMEOUTS = {
+    "asyncio.timeouts.Timeout": "_task",
+    "async_timeout.Timeout": "_task",
+    "aiohttp.helpers.TimerContext": "_tasks",
+}
+
+
+def name(runtime: Runtime, callback: int) -> Name:
+    """The qualname of a callable: of a function or method, of what a partial wraps, else of its type."""
+    return Name(printable(_qualname(runtime, callback, 0)))
+
+
+def _qualname(runtime: Runtime, callback: int, depth: int) -> str:
+    objects, layout = runtime.objects, runtime.layout
+    info = objects.type_of(callback)
+    if info.dotted == "builtins.method":
+        return _qualname(runtime, objects.read_word(callback + layout.method_function), depth + 1) if depth < 4 else "?"
+    if info.dotted == PARTIAL and depth < 4:
+        return _qualname(runtime, objects.read_word(callback + layout.partial_function), depth + 1)
+    if info.dotted == "builtins.function":
+        return objects.text(objects.read_word(callback + layout.function_qualname)) or info.qualname
+    if info.dotted == "builtins.builtin_function_or_method":
+        return _builtin_name(runtime, callback)
+    return info.qualname
+
+
+def _builtin_name(runtime: Runtime, callback: int) -> str:
+    definition = runtime.objects.read_word(callback + runtime.layout.builtin_definition)
+    short = c_string(runtime.memory, runtime.objects.read_word(definition))
+    owner = runtime.objects.method_self(callback)
+    if owner is None or runtime.objects.type_of(owner).dotted == "builtins.module":
+        return short
+    return f"{runtime.objects.type_of(owner).qualname}.{short}"
+
+
+def touches(runtime: Runtime, callback: int, arguments: list[int]) -> list[int]:
+    """The tasks and futures that a callback completes or cancels: its own object or one of its arguments.
+
+    An object counts only where its type says that it is one, or a timeout that holds one: None and other singletons
+    are arguments of many callbacks.
+    """
+    objects, layout = runtime.objects, runtime.layout
+    candidates = list(arguments[:MAX_ARGUMENTS])
+    for _ in range(4):
+        if objects.type_of(callback).dotted != PARTIAL:
+            break
+        candidates += objects.items(objects.read_word(callback + layout.partial_args), MAX_ARGUMENTS)
+        callback = objects.read_word(callback + layout.partial_function)
+    owner = objects.method_self(callback)
+    if owner is not None:
+        candidates.append(owner)
+    found: list[int] = []
+    for candidate in candidates:
+        found += [address for address in _touched(runtime, candidate) if address not in found]
+    return found
+
+
+def _touched(runtime: Runtime, address: int) -> list[int]:
+    objects = runtime.objects
+    try:
+        info = objects.type_of(address)
+        if is_future(info):
+            return [address]
+        attribute = next((TIMEOUTS[base] for base in info.bases if base in TIMEOUTS), None)
+        held = objects.attribute(address, attribute) if attribute else None
+        found = [] if held is None else [held, *objects.items(held, MAX_ARGUMENTS)]
+        return [item for item in found if is_future(objects.type_of(item))]
+    except Unreadable:  # an argument that is being torn down: the others still count
+        return []
+
+
+def closure(runtime: Runtime, function: int) -> list[int]:
+    """The objects in the closure of a Python function."""
+    objects, layout = runtime.objects, runtime.layout
+    if objects.type_of(function).dotted != "builtins.function":
+        return []
+    cells = objects.read_word(function + layout.function_closure)
+    found = [objects.read_word(cell + layout.cell_contents) for cell in (objects.items(cells, 64) if cells else [])]
+    return [item for item in found if item]

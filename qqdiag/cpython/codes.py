@@ -1,0 +1,169 @@
+"""Code objects, each read once: names, file, the table of lines, and what the code calls.
+
+The location table of CPython 3.11 and later is described in Objects/locations.md (PEP 626, PEP 657).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from qqdiag.cpython import containers
+from qqdiag.cpython.objects import Objects
+from qqdiag.cpython.strings import printable
+from qqdiag.memory.source import Unreadable
+from qqdiag.model import CodePath, Name, Word
+from qqdiag.snapshot import Code
+
+CALLS = (
+    *("receive", "receive_json", "receive_str", "receive_bytes", "recv", "recv_streaming"),
+    *("send", "send_str", "send_json", "send_bytes", "ping", "drain", "write"),
+    *("read", "readline", "readexactly", "readuntil", "close", "aclose"),
+)
+MAX_CODES = 100_000
+MAX_TABLE = 1 << 20  # bytes of one line table
+MAX_NAMES = 10_000
+MAX_LOCALS = 10_000
+NO_LINE, LONG, NO_COLUMNS, ONE_LINE_0, ONE_LINE_2 = 15, 14, 13, 10, 12  # entry kinds of Objects/locations.md
+
+
+@dataclasses.dataclass(slots=True)
+class CodeInfo:
+    """One code object. `start` is the address of its first instruction."""
+
+    address: int
+    index: int  # in Codes.table
+    qualname: Name
+    start: int
+    size: int  # of its instructions, bytes
+    first_line: int
+    localsplus: int  # how many locals, cells and free variables a frame has
+    path: str
+    linetable: int  # address of the bytes object
+    lines: dict[int, int | None]  # already looked up, by offset
+
+
+class Names:
+    """Qualnames as `Name`, one for each str object of the target."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._by_address: dict[int, Name] = {}
+
+    def at(self, address: int, otherwise: Name) -> Name:
+        """The str at `address`; `otherwise` where there is none."""
+        found = self._by_address.get(address)
+        if found is None:
+            text = self._objects.text(address) if address else None
+            found = self._by_address[address] = otherwise if text is None else Name(printable(text))
+        return found
+
+
+class Codes:
+    """The code objects met in one walk; `table` is what the snapshot gets."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._by_address: dict[int, CodeInfo] = {}
+        self.table: list[Code] = []
+
+    def at(self, address: int) -> CodeInfo:
+        """The code object at `address`; Unreadable when it is none."""
+        return self._by_address.get(address) or self._read(address)
+
+    def _read(self, address: int) -> CodeInfo:
+        objects, layout = self._objects, self._objects.layout
+        objects.expect(address, "builtins.code")
+        if len(self.table) >= MAX_CODES:
+            raise Unreadable(address)
+        word = objects.read_word
+        path, name = _text(objects, word(address + layout.code_filename)), word(address + layout.code_name)
+        qualname = Name(printable(_text(objects, word(address + layout.code_qualname))))
+        info = CodeInfo(
+            address=address,
+            index=len(self.table),
+            qualname=qualname,
+            start=address + layout.code_adaptive,
+            size=2 * containers.size(objects.memory, layout, address),
+            first_line=objects.read_int(address + layout.code_first_line),
+            localsplus=min(objects.read_int(address + layout.code_nlocalsplus), MAX_LOCALS),
+            path=path,
+            linetable=word(address + layout.code_linetable),
+            lines={},
+        )
+        self.table.append(
+            Code(
+                qualname=qualname,
+                name=Name(printable(_text(objects, name))),
+                path=CodePath(printable(path)),
+                first_line=info.first_line,
+                calls=_calls(objects, word(address + layout.code_names)),
+            )
+        )
+        self._by_address[address] = info
+        return info
+
+
+def line(objects: Objects, code: CodeInfo, offset: int) -> int | None:
+    """The line of the instruction at `offset` bytes, as `PyCode_Addr2Line` has it; None where it has none."""
+    if offset < 0:
+        return code.first_line
+    if offset not in code.lines:
+        code.lines[offset] = location(_bytes(objects, code.linetable), code.first_line, offset)
+    return code.lines[offset]
+
+
+def location(table: bytes, line: int, offset: int) -> int | None:
+    """The line of the range in a location table that covers `offset`; `line` is the code's first."""
+    at = end = 0
+    while at < len(table):
+        head = table[at]
+        kind = head >> 3 & 15
+        if kind in (LONG, NO_COLUMNS):
+            line += _signed(table, at + 1)
+        elif ONE_LINE_0 <= kind <= ONE_LINE_2:
+            line += kind - ONE_LINE_0
+        end += 2 * ((head & 7) + 1)
+        if offset < end:
+            return None if kind == NO_LINE else line
+        at += 1
+        while at < len(table) and table[at] < 128:  # the first byte of an entry has bit 7 set, no other has
+            at += 1
+    return None
+
+
+def _signed(table: bytes, at: int) -> int:
+    """A variable-length integer, six bits a byte, the lowest first; bit 0 of the value is its sign."""
+    value = shift = 0
+    while at < len(table) and shift < 60:
+        value |= (table[at] & 63) << shift
+        if not table[at] & 64:
+            break
+        at, shift = at + 1, shift + 6
+    return -(value >> 1) if value & 1 else value >> 1
+
+
+def _bytes(objects: Objects, address: int) -> bytes:
+    objects.expect(address, "builtins.bytes")
+    size = containers.size(objects.memory, objects.layout, address)
+    return objects.read(address + objects.layout.bytes_data, min(size, MAX_TABLE))
+
+
+def _text(objects: Objects, address: int) -> str:
+    text = objects.text(address)
+    if text is None:
+        raise Unreadable(address)
+    return text
+
+
+def _calls(objects: Objects, names: int) -> list[Word]:
+    """Those of the code's names that are in CALLS."""
+    used = {objects.text(item) for item in objects.items(names, MAX_NAMES)}
+    return [Word(name) for name in CALLS if name in used]
+
+
+def local_names(objects: Objects, code: CodeInfo) -> list[tuple[str, int]]:
+    """(name, kind byte) of every slot of a frame of this code (CO_FAST_* in Include/internal/pycore_code.h)."""
+    layout = objects.layout
+    names = objects.items(objects.read_word(code.address + layout.code_localsplusnames), MAX_LOCALS)
+    kinds = _bytes(objects, objects.read_word(code.address + layout.code_localspluskinds))
+    return [(objects.text(name) or "?", kind) for name, kind in zip(names, kinds, strict=False)]

@@ -1,0 +1,171 @@
+"""Frames: the stacks of threads, where each frame stands, its locals and its value stack.
+
+`_PyInterpreterFrame` (Include/internal/pycore_frame.h): in a thread's stack, or embedded in a coroutine.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from qqdiag.cpython import containers
+from qqdiag.cpython.codes import CodeInfo, line, local_names
+from qqdiag.cpython.runtime import Runtime
+from qqdiag.memory.source import Unreadable
+from qqdiag.snapshot import Frame, PyThread
+
+MAX_THREADS = 10_000
+MAX_FRAMES = 1_000
+MAX_STACK = 10_000
+CELL, FREE = 0x40, 0x80  # CO_FAST_CELL, CO_FAST_FREE (Include/internal/pycore_code.h)
+COROUTINE_TYPES = {"builtins.coroutine", "builtins.generator", "builtins.async_generator"}
+
+
+class RawFrame(NamedTuple):
+    """One interpreter frame: its code, where it stands, and its owner."""
+
+    address: int
+    code: CodeInfo
+    offset: int  # of the current instruction, in bytes
+    previous: int
+    generator: int  # the coroutine or generator it is embedded in, 0 when there is none
+
+
+class Thread(NamedTuple):
+    """A thread state and its stack, innermost frame first."""
+
+    address: int
+    native_id: int
+    ident: int  # threading.get_ident(): pthread_t
+    frames: list[RawFrame]
+    truncated: bool
+    interpreter: int
+
+
+def threads(runtime: Runtime) -> list[Thread]:
+    """Every thread of every interpreter. A thread whose stack breaks off is `truncated`."""
+    found: list[Thread] = []
+    visited: set[int] = set()
+    for interpreter in runtime.interpreters:
+        address = runtime.objects.read_word(interpreter + runtime.layout.interpreter_threads)
+        while address and address not in visited and len(found) < MAX_THREADS:
+            visited.add(address)
+            found.append(_thread(runtime, interpreter, address))
+            address = runtime.objects.read_word(address + runtime.layout.thread_next)
+    return found
+
+
+def _thread(runtime: Runtime, interpreter: int, address: int) -> Thread:
+    word, layout = runtime.objects.read_word, runtime.layout
+    frames: list[RawFrame] = []
+    try:
+        top = word(address + layout.thread_frame)
+        if layout.cframe_frame is not None and top:
+            top = word(top + layout.cframe_frame)
+        complete = _stack(runtime, top, frames)
+    except Unreadable:
+        complete = False
+    return Thread(
+        address=address,
+        native_id=word(address + layout.thread_native_id),
+        ident=word(address + layout.thread_id),
+        frames=frames,
+        truncated=not complete,
+        interpreter=interpreter,
+    )
+
+
+def _stack(runtime: Runtime, address: int, frames: list[RawFrame]) -> bool:
+    """Append the frames from `address` on to `frames`; whether the end was reached."""
+    visited: set[int] = set()
+    while address and address not in visited and len(visited) < MAX_FRAMES:
+        visited.add(address)
+        head = runtime.objects.read(address, runtime.layout.frame_localsplus)
+        if head[runtime.layout.frame_owner] == runtime.layout.owner_c_stack:
+            (address,) = struct.unpack_from("<Q", head, runtime.layout.frame_previous)
+            continue
+        frames.append(_raw(runtime, address, head))
+        address = frames[-1].previous
+    return not address
+
+
+def _raw(runtime: Runtime, address: int, head: bytes) -> RawFrame:
+    layout = runtime.layout
+    code = runtime.codes.at(struct.unpack_from("<Q", head, layout.frame_code)[0])
+    (instruction,) = struct.unpack_from("<Q", head, layout.frame_instruction)
+    owned = head[layout.frame_owner] == layout.owner_generator
+    return RawFrame(
+        address=address,
+        code=code,
+        offset=instruction - code.start,
+        previous=struct.unpack_from("<Q", head, layout.frame_previous)[0],
+        generator=address - layout.coroutine_frame if owned else 0,
+    )
+
+
+def frame_at(runtime: Runtime, address: int) -> RawFrame:
+    """The interpreter frame at `address`."""
+    return _raw(runtime, address, runtime.objects.read(address, runtime.layout.frame_localsplus))
+
+
+def offset_of(code: CodeInfo, offset: int) -> int | None:
+    """`offset` where it lies in the code; None where it cannot be one."""
+    return offset if -2 <= offset < code.size else None
+
+
+def public(runtime: Runtime, thread: Thread, loop: int | None) -> PyThread:
+    """The snapshot's row of a thread; `loop` is the event loop that runs in it."""
+    return PyThread(
+        native_id=thread.native_id or None,
+        frames=[public_frame(runtime, frame) for frame in thread.frames],
+        loop=loop,
+        truncated=thread.truncated,
+    )
+
+
+def public_frame(runtime: Runtime, frame: RawFrame) -> Frame:
+    offset = offset_of(frame.code, frame.offset)
+    return Frame(
+        code=frame.code.index,
+        line=None if offset is None else line(runtime.objects, frame.code, offset),
+        address=frame.address,
+        offset=offset,
+    )
+
+
+def locals_of(runtime: Runtime, level_address: int) -> dict[str, int]:
+    """Locals, cells and free variables of a suspended coroutine, generator or async generator: name -> object.
+
+    Nothing for any other object, a Cython coroutine for one: it has no such frame.
+    """
+    if runtime.objects.type_of(level_address).dotted not in COROUTINE_TYPES:
+        return {}
+    return frame_locals(runtime, level_address + runtime.layout.coroutine_frame)
+
+
+def frame_locals(runtime: Runtime, frame_address: int) -> dict[str, int]:
+    """The same for the interpreter frame at `frame_address`, of a running thread for instance."""
+    frame = frame_at(runtime, frame_address)
+    start = frame_address + runtime.layout.frame_localsplus
+    names = local_names(runtime.objects, frame.code)
+    values = containers.words(runtime.memory, start, min(len(names), frame.code.localsplus))
+    found: dict[str, int] = {}
+    for (name, kind), value in zip(names, values, strict=False):
+        if value and kind & (CELL | FREE) and runtime.objects.type_of(value).dotted == "builtins.cell":
+            value = runtime.objects.read_word(value + runtime.layout.cell_contents)
+        if value:
+            found[name] = value
+    return found
+
+
+def value_stack_of(runtime: Runtime, level_address: int) -> list[int]:
+    """The value stack of a suspended coroutine, bottom first: open `async with` and `for` keep their objects there."""
+    if runtime.objects.type_of(level_address).dotted not in COROUTINE_TYPES:
+        return []
+    address = level_address + runtime.layout.coroutine_frame
+    frame = frame_at(runtime, address)
+    depth = runtime.objects.read_int(address + runtime.layout.frame_stacktop) - frame.code.localsplus
+    if not 0 < depth <= MAX_STACK:
+        return []
+    start = address + runtime.layout.frame_localsplus + 8 * frame.code.localsplus
+    return [word for word in containers.words(runtime.memory, start, depth) if word]

@@ -1,0 +1,126 @@
+"""The fields of a Future or Task, C's (`_asyncio`) or Python's (`asyncio.futures`), read in one piece."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+
+from qqdiag.cpython.chains import FUTURE, PYTHON_TASK, TASK
+from qqdiag.cpython.runtime import Runtime
+from qqdiag.cpython.typeinfo import TypeInfo
+from qqdiag.memory.source import Unreadable
+
+PENDING, CANCELLED, FINISHED, UNKNOWN = "pending", "cancelled", "finished", "unknown"
+STATES = {0: PENDING, 1: CANCELLED, 2: FINISHED}  # fut_state (Modules/_asynciomodule.c)
+MAX_CALLBACKS = 1_000
+
+
+@dataclasses.dataclass(slots=True)
+class Fields:
+    """A future, or a task; 0 where a field is not set."""
+
+    address: int
+    info: TypeInfo
+    state: str
+    loop: int
+    exception: int
+    log_traceback: bool  # nobody has fetched the exception yet
+    callbacks: list[int]
+    waiter: int = 0
+    coroutine: int = 0
+    name: str | None = None
+    cancelling: int = 0
+
+
+def fields(runtime: Runtime, address: int) -> Fields:
+    """The future or task at `address`; Unreadable when it is none."""
+    info = runtime.objects.type_of(address)
+    if FUTURE in info.bases:
+        return _c_fields(runtime, address, info)
+    if any(base in ("asyncio.futures.Future", PYTHON_TASK) for base in info.bases):
+        return _python_fields(runtime, address, info)
+    raise Unreadable(address)
+
+
+def _c_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:
+    layout = runtime.layout
+    task = TASK in info.bases
+    raw = runtime.objects.read(address, layout.fingerprint_asyncio["Task" if task else "Future"])
+    word = struct.Struct("<Q")
+    found = Fields(
+        address=address,
+        info=info,
+        state=STATES.get(struct.unpack_from("<i", raw, layout.future_state)[0], UNKNOWN),
+        loop=word.unpack_from(raw, layout.future_loop)[0],
+        exception=word.unpack_from(raw, layout.future_exception)[0],
+        log_traceback=_flag(raw, layout.future_log_traceback),
+        callbacks=_callbacks(runtime, raw),
+    )
+    if task:
+        found.waiter = word.unpack_from(raw, layout.task_waiter)[0]
+        found.coroutine = word.unpack_from(raw, layout.task_coroutine)[0]
+        found.name = task_name(runtime, word.unpack_from(raw, layout.task_name)[0])
+        requested = struct.unpack_from("<i", raw, layout.task_cancels)[0]
+        found.cancelling = max(requested, int(_flag(raw, layout.task_must_cancel)), 0)
+    return found
+
+
+def _flag(raw: bytes, field: tuple[int, int]) -> bool:
+    offset, mask = field
+    return bool(struct.unpack_from("<I", raw, offset)[0] & mask)
+
+
+def task_name(runtime: Runtime, address: int) -> str | None:
+    """A task's name: since 3.12.1 (gh-112137) an int N where nobody named it, which means Task-N."""
+    if not address:
+        return None
+    number = runtime.objects.integer(address)
+    return runtime.objects.text(address) if number is None else f"Task-{number}"
+
+
+def _callbacks(runtime: Runtime, raw: bytes) -> list[int]:
+    """The callbacks in the order of their call: `callback0`, then a list of (callback, context)."""
+    layout, objects = runtime.layout, runtime.objects
+    (first,) = struct.unpack_from("<Q", raw, layout.future_callback0)
+    (more,) = struct.unpack_from("<Q", raw, layout.future_callbacks)
+    found = [first] if first else []
+    if more and not objects.is_none(more):
+        found += _pairs(runtime, more)
+    return found
+
+
+def _pairs(runtime: Runtime, address: int) -> list[int]:
+    """The first of each tuple in a list of callbacks."""
+    objects = runtime.objects
+    pairs = (objects.items(pair, 1) for pair in objects.items(address, MAX_CALLBACKS))
+    return [pair[0] for pair in pairs if pair]
+
+
+def _python_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:
+    """The pure-Python classes (Lib/asyncio/futures.py, tasks.py), which keep the same in attributes."""
+    objects = runtime.objects
+    found = objects.attributes(address)
+
+    def held(name: str) -> int:
+        value = found.get(name, 0)
+        return 0 if not value or objects.is_none(value) else value
+
+    state = held("_state")
+    return Fields(
+        address=address,
+        info=info,
+        state=((objects.text(state) or UNKNOWN) if state else PENDING).lower(),
+        loop=held("_loop"),
+        exception=held("_exception"),
+        log_traceback=bool(held("_Future__log_traceback") and objects.truth(found["_Future__log_traceback"])),
+        callbacks=_pairs(runtime, held("_callbacks")) if held("_callbacks") else [],
+        waiter=held("_fut_waiter"),
+        coroutine=held("_coro"),
+        name=task_name(runtime, held("_name")),
+        cancelling=_cancels(runtime, held("_num_cancels_requested"), held("_must_cancel")),
+    )
+
+
+def _cancels(runtime: Runtime, requested: int, must: int) -> int:
+    count = (runtime.objects.integer(requested) if requested else 0) or 0
+    return max(count, int(bool(must and runtime.objects.truth(must))), 0)

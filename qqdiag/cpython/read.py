@@ -1,0 +1,68 @@
+"""The whole of a target's Python state: threads, loops and tasks out of one state of its memory."""
+
+from __future__ import annotations
+
+from qqdiag.cpython import frames, leaves, loops, registry, tasks
+from qqdiag.cpython.registry import Books
+from qqdiag.cpython.runtime import Runtime
+from qqdiag.memory.source import Unreadable
+from qqdiag.model import Hex, Say, Word
+from qqdiag.snapshot import Loop, Python
+
+MAX_LOOPS = 1_000
+
+
+def read_python(runtime: Runtime, taken_at: float) -> Python:
+    """Threads, event loops and tasks. Raises Unreadable only when not even the threads can be read, and NotReadable
+    when `_asyncio` has another layout than expected; everything smaller is a doubt.
+
+    `taken_at`: CLOCK_MONOTONIC seconds. Pause and method are the caller's to fill in.
+    """
+    doubts: list[Say] = []
+    threads = frames.threads(runtime)
+    books = registry.read(runtime, threads)
+    doubts += books.doubts
+    raw = tasks.fields_of(runtime, books, doubts)
+    found_loops = _loops(runtime, books, dict.fromkeys(found.loop for found in raw), doubts)
+    deadline = leaves.deadlines([timer for loop in found_loops for timer in loop.timers])
+    found_tasks = tasks.read(runtime, raw, threads, deadline)
+    by_thread = {thread.address: loop for loop, thread in books.running.items()}
+    return Python(
+        version=list(runtime.version),
+        flavour=runtime.flavour,
+        layout=Word(_layout(runtime)),
+        taken_at=taken_at,
+        pause=0.0,
+        method=Word("unpaused"),
+        late_pages=0,
+        has_asyncio=books.has_asyncio,
+        threads=[frames.public(runtime, thread, by_thread.get(thread.address)) for thread in threads],
+        loops=found_loops,
+        tasks=found_tasks,
+        codes=runtime.codes.table,
+        doubts=doubts,
+    )
+
+
+def _loops(runtime: Runtime, books: Books, of_tasks: dict[int, None], doubts: list[Say]) -> list[Loop]:
+    """The loops that run, have a current task, or own a task."""
+    running = loops.Running(books.running, books.current)
+    found: list[Loop] = []
+    for address in [*dict.fromkeys([*books.running, *books.current, *of_tasks])][:MAX_LOOPS]:
+        try:
+            found.append(loops.loop(runtime, address, running, doubts))
+        except Unreadable as error:
+            doubts.append(
+                Say(
+                    "The event loop at {loop} could not be read: nothing at {address}.",
+                    loop=Hex(address),
+                    address=Hex(error.address),
+                )
+            )
+    return found
+
+
+def _layout(runtime: Runtime) -> str:
+    """Such as `measured-3.12`, or `published-3.13` where the target's own table was used too."""
+    major, minor = runtime.layout.version
+    return f"{'published' if runtime.layout.published else 'measured'}-{major}.{minor}"

@@ -1,0 +1,116 @@
+"""asyncio's own books: all tasks, the current task of each loop, the running loop of each thread.
+
+Up to 3.11 `asyncio.tasks._all_tasks`, a WeakSet; in 3.12 and 3.13 `_scheduled_tasks`, a WeakSet, and `_eager_tasks`, a
+set that holds a task during its first, eager step (gh-97696).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from qqdiag.cpython.frames import Thread
+from qqdiag.cpython.runtime import Runtime
+from qqdiag.cpython.runtime import mismatch as layout_mismatch
+from qqdiag.memory.source import Unreadable
+from qqdiag.model import Hex, Say, Word
+
+MAX_TASKS = 1_000_000
+WEAK_SETS = ("_all_tasks", "_scheduled_tasks")
+RUNNING_LOOP_KEY = "__asyncio_running_event_loop__"
+RUNNING_LOOP_HOLDER = 16  # _RunningLoopHolder.running_loop (up to 3.11)
+
+
+@dataclasses.dataclass(slots=True)
+class Books:
+    """What the interpreters' asyncio modules hold."""
+
+    has_asyncio: bool = False
+    tasks: list[int] = dataclasses.field(default_factory=list)
+    current: dict[int, int] = dataclasses.field(default_factory=dict)  # loop -> task
+    running: dict[int, Thread] = dataclasses.field(default_factory=dict)  # loop -> thread
+    truncated: bool = False
+    doubts: list[Say] = dataclasses.field(default_factory=list)
+
+
+def read(runtime: Runtime, threads: list[Thread]) -> Books:
+    """The books of every interpreter."""
+    books = Books()
+    seen: set[int] = set()
+    for interpreter in runtime.interpreters:
+        try:
+            _interpreter(runtime, interpreter, books, seen)
+        except Unreadable as error:
+            books.doubts.append(
+                Say(
+                    "The task registry of an interpreter could not be read: nothing at {address}.",
+                    address=Hex(error.address),
+                )
+            )
+    for thread in threads:
+        try:
+            loop = _running_loop(runtime, thread)
+        except Unreadable:
+            continue
+        if loop:
+            books.running[loop] = thread
+    return books
+
+
+def _interpreter(runtime: Runtime, interpreter: int, books: Books, seen: set[int]) -> None:
+    objects = runtime.objects
+    module = runtime.module(interpreter, "asyncio.tasks")
+    if module is None:
+        return
+    books.has_asyncio = True
+    namespace = runtime.namespace(module)
+    _check_types(runtime, namespace)
+    for address in _registered(runtime, namespace):
+        if len(books.tasks) >= MAX_TASKS:
+            books.truncated = True
+            return
+        if address not in seen:
+            seen.add(address)
+            books.tasks.append(address)
+    current = namespace.get("_current_tasks")
+    books.current |= dict(objects.pairs(current)) if current else {}
+
+
+def _registered(runtime: Runtime, namespace: dict[str, int]) -> list[int]:
+    """The tasks in the module's sets; dead references are left out."""
+    objects = runtime.objects
+    found: list[int] = []
+    for name in WEAK_SETS:
+        data = objects.attribute(namespace[name], "data") if name in namespace else None
+        references = objects.items(data) if data else []
+        found += [task for task in map(objects.referent, references) if task is not None]
+    if "_eager_tasks" in namespace:
+        found += objects.items(namespace["_eager_tasks"])
+    return found
+
+
+def _check_types(runtime: Runtime, namespace: dict[str, int]) -> None:
+    """The second half of the fingerprint: the sizes of `_asyncio`'s Task and Future."""
+    objects = runtime.objects
+    for name, expected in runtime.layout.fingerprint_asyncio.items():
+        found = namespace.get(name)
+        info = objects.type_at(found) if found else None
+        base = next((objects.type_at(a) for a in info.ancestors if _is_c(runtime, a)), None) if info else None
+        if base is not None and base.dotted == f"_asyncio.{name}" and base.basicsize != expected:
+            raise layout_mismatch(Word(f"_asyncio.{name}"), base.basicsize, expected)
+
+
+def _is_c(runtime: Runtime, pointer: int) -> bool:
+    return runtime.objects.type_at(pointer).module == "_asyncio"
+
+
+def _running_loop(runtime: Runtime, thread: Thread) -> int:
+    """The loop that runs in a thread, 0 when there is none."""
+    objects, layout = runtime.objects, runtime.layout
+    if layout.thread_running_loop is not None:
+        loop = objects.read_word(thread.address + layout.thread_running_loop)
+    else:
+        dictionary = objects.read_word(thread.address + layout.thread_dict)
+        loop = (objects.lookup(dictionary, RUNNING_LOOP_KEY) or 0) if dictionary else 0
+        if loop and objects.type_of(loop).name == "_RunningLoopHolder":  # up to 3.11
+            loop = objects.read_word(loop + RUNNING_LOOP_HOLDER)
+    return 0 if not loop or objects.is_none(loop) else loop

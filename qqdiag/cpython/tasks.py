@@ -1,0 +1,193 @@
+"""Every asyncio task: its fields, its chain, its leaf. A task that cannot be read costs itself alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from qqdiag.cpython import chains, leaves
+from qqdiag.cpython.chains import Chain, type_name
+from qqdiag.cpython.codes import line
+from qqdiag.cpython.frames import RawFrame, Thread, offset_of
+from qqdiag.cpython.futures import CANCELLED, FINISHED, PENDING, Fields, fields
+from qqdiag.cpython.registry import Books
+from qqdiag.cpython.runtime import Runtime
+from qqdiag.cpython.strings import printable
+from qqdiag.memory.source import Unreadable
+from qqdiag.model import Hex, Name, Say, TaskName, Word
+from qqdiag.snapshot import Leaf, Level, Task
+
+KINDS = {
+    "builtins.coroutine": chains.COROUTINE,
+    "builtins.generator": chains.GENERATOR,
+    "builtins.async_generator": chains.ASYNC_GENERATOR,
+}
+
+
+@dataclasses.dataclass(slots=True)
+class Context:
+    """What the reading of one task needs of the others."""
+
+    runtime: Runtime
+    stacks: dict[int, tuple[Thread, int]]  # by coroutine: the thread that runs it, and where in its stack
+    coroutines: set[int]  # of all tasks
+    deadline: dict[int, float]
+
+
+def fields_of(runtime: Runtime, books: Books, doubts: list[Say]) -> list[Fields]:
+    """The fields of every task in the books; a task that cannot be read becomes a doubt of the whole."""
+    found: list[Fields] = []
+    for address in dict.fromkeys([*books.tasks, *books.current.values()]):
+        try:
+            found.append(_fields(runtime, address))
+        except Unreadable as error:
+            doubts.append(
+                Say(
+                    "The task at {task} could not be read: nothing at {address}.",
+                    task=Hex(address),
+                    address=Hex(error.address),
+                )
+            )
+    return found
+
+
+def read(runtime: Runtime, raw: list[Fields], threads: list[Thread], deadline: dict[int, float]) -> list[Task]:
+    """The tasks, with their chains and leaves."""
+    context = Context(runtime, _stacks(threads), {found.coroutine for found in raw}, deadline)
+    return [_task(context, found) for found in raw]
+
+
+def _fields(runtime: Runtime, address: int) -> Fields:
+    if not chains.is_task(runtime.objects.type_of(address)):
+        raise Unreadable(address)
+    return fields(runtime, address)
+
+
+def _stacks(threads: list[Thread]) -> dict[int, tuple[Thread, int]]:
+    return {
+        frame.generator: (thread, index)
+        for thread in threads
+        for index, frame in enumerate(thread.frames)
+        if frame.generator
+    }
+
+
+def _task(context: Context, found: Fields) -> Task:
+    runtime, doubts = context.runtime, list[Say]()
+    on_stack = context.stacks.get(found.coroutine)
+    running = found.state == PENDING and on_stack is not None
+    chain = _running_chain(context, *on_stack, doubts) if running and on_stack else _chain(runtime, found)
+    suspended = found.state == PENDING and not running and not chain.executing
+    if found.state == PENDING and chain.executing and not running:
+        doubts.append(Say("The task runs, but no thread's stack has its coroutine."))
+    leaf = _leaf(context, found, chain, doubts) if suspended else None
+    return Task(
+        address=found.address,
+        name=TaskName(printable(found.name or "")),
+        type=type_name(found.info),
+        state=Word(_state(found, running or (found.state == PENDING and chain.executing))),
+        loop=found.loop,
+        coroutine=found.coroutine,
+        waiter=found.waiter or None,
+        chain=chain.levels,
+        leaf=leaf,
+        exception=_exception(runtime, found),
+        exception_fetched=not found.log_traceback if _failed(runtime, found) else None,
+        cancelling=found.cancelling,
+        truncated=chain.truncated,
+        doubts=doubts + chain.doubts,
+    )
+
+
+def _leaf(context: Context, found: Fields, chain: Chain, doubts: list[Say]) -> Leaf | None:
+    """The leaf, where the task's own waiter and the end of its chain agree; otherwise a doubt, and the waiter."""
+    waiter = found.waiter
+    if waiter and not chain.end:
+        _append_waiter(context.runtime, chain, waiter, doubts)
+    elif waiter and chain.end != waiter:
+        doubts.append(
+            Say("The task waits for {waiter}, its chain ends at {leaf}.", waiter=Hex(waiter), leaf=Hex(chain.end))
+        )
+    try:
+        return leaves.leaf(context.runtime, chain, context.deadline)
+    except Unreadable as error:
+        doubts.append(Say("The leaf could not be read: nothing at {address}.", address=Hex(error.address)))
+        return None
+
+
+def _append_waiter(runtime: Runtime, chain: Chain, waiter: int, doubts: list[Say]) -> None:
+    """A plain `yield future`, as `asyncio.futures.Future.__await__` has it, leaves nothing on the value stack."""
+    try:
+        info = runtime.objects.type_of(waiter)
+    except Unreadable:
+        doubts.append(Say("The task's waiter at {waiter} could not be read.", waiter=Hex(waiter)))
+        return
+    last = chain.levels[-1] if chain.levels else None
+    if last is None or last.kind != chains.GENERATOR:
+        doubts.append(Say("The task waits for {waiter}, which its chain does not reach.", waiter=Hex(waiter)))
+    kind = Word("task") if chains.is_task(info) else Word("future")
+    chain.levels.append(Level(kind=kind, address=waiter, name=type_name(info)))
+    chain.end = waiter
+
+
+def _chain(runtime: Runtime, found: Fields) -> Chain:
+    """The chain of a task that does not run; a finished one is its coroutine alone, which may be gone."""
+    if not found.coroutine or runtime_none(runtime, found.coroutine):
+        return Chain(levels=[])
+    return chains.follow(runtime, found.coroutine)
+
+
+def runtime_none(runtime: Runtime, address: int) -> bool:
+    try:
+        return runtime.objects.is_none(address)
+    except Unreadable:
+        return True
+
+
+def _running_chain(context: Context, thread: Thread, index: int, doubts: list[Say]) -> Chain:
+    """The coroutines of a running task, outermost first, from the stack of the thread that runs it."""
+    levels: list[Level] = []
+    for frame in reversed(thread.frames[: index + 1]):
+        if levels and frame.generator in context.coroutines:  # another task's eager step: not ours
+            break
+        if frame.generator:
+            try:
+                levels.append(_running_level(context.runtime, frame))
+            except Unreadable:
+                doubts.append(Say("A running coroutine at {address} could not be read.", address=Hex(frame.generator)))
+    return Chain(levels=levels, executing=True, truncated=thread.truncated)
+
+
+def _running_level(runtime: Runtime, frame: RawFrame) -> Level:
+    info = runtime.objects.type_of(frame.generator)
+    qualname = runtime.objects.read_word(frame.generator + runtime.layout.coroutine_qualname)
+    offset = offset_of(frame.code, frame.offset)
+    return Level(
+        kind=KINDS.get(info.dotted, chains.AWAITABLE),
+        address=frame.generator,
+        name=runtime.names.at(qualname, frame.code.qualname),
+        code=frame.code.index,
+        line=None if offset is None else line(runtime.objects, frame.code, offset),
+        offset=offset,
+        suspended=False,
+    )
+
+
+def _failed(runtime: Runtime, found: Fields) -> bool:
+    return found.state == FINISHED and bool(found.exception) and not runtime_none(runtime, found.exception)
+
+
+def _state(found: Fields, running: bool) -> str:
+    if running:
+        return "running"
+    if found.state == FINISHED and found.exception:
+        return "failed"
+    return found.state if found.state in (PENDING, CANCELLED, FINISHED) else "unknown"
+
+
+def _exception(runtime: Runtime, found: Fields) -> Name | None:
+    if not _failed(runtime, found):
+        return None
+    try:
+        return type_name(runtime.objects.type_of(found.exception))
+    except Unreadable:
+        return None
