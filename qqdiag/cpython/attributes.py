@@ -56,6 +56,11 @@ def read_one(objects: Objects, address: int, name: str) -> int | None:
     return objects.read_word(values + 8 * index) or None
 
 
+def slots(objects: Objects, info: TypeInfo) -> dict[str, int]:
+    """`__slots__` of the instances of a type: name -> offset in the object."""
+    return _shape(objects, info).slots
+
+
 def _storage(objects: Objects, info: TypeInfo, address: int) -> tuple[int, int]:
     """(the instance's dictionary, its values): at most one is not 0."""
     layout = objects.layout

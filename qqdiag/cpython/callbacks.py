@@ -20,7 +20,10 @@ TIMEOUTS = {
 
 def name(runtime: Runtime, callback: int) -> Name:
     """The qualname of a callable: of a function or method, of what a partial wraps, else of its type."""
-    return Name(printable(_qualname(runtime, callback, 0)))
+    found = runtime.callback_names.get(callback)
+    if found is None:
+        found = runtime.callback_names[callback] = Name(printable(_qualname(runtime, callback, 0)))
+    return found
 
 
 def _qualname(runtime: Runtime, callback: int, depth: int) -> str:

@@ -8,12 +8,12 @@ after MAX_LEVELS; a chain that comes back to itself ends there and says so.
 from __future__ import annotations
 
 import dataclasses
-import struct
+import functools
 from collections.abc import Callable
 
 from qqdiag.cpython import cython
 from qqdiag.cpython.codes import CodeInfo, line
-from qqdiag.cpython.frames import offset_of
+from qqdiag.cpython.frames import MAX_STACK
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.strings import printable
 from qqdiag.cpython.typeinfo import TypeInfo
@@ -89,20 +89,23 @@ def _advance(runtime: Runtime, chain: Chain, address: int) -> int:
     return awaited
 
 
+@functools.cache
+def _name(qualname: str) -> Name:
+    return Name(printable(qualname))
+
+
 def type_name(info: TypeInfo) -> Name:
-    return Name(printable(info.qualname))
+    """The type's qualname."""
+    return _name(info.qualname)
 
 
 def _frame(runtime: Runtime, address: int, kind: Word, always: bool) -> tuple[Level, int]:
     """A coroutine, generator or async generator; `always`: when suspended it awaits, without a look at its opcode."""
-    layout = runtime.layout
-    frame = layout.coroutine_frame
-    head = runtime.objects.read(address, frame + layout.frame_localsplus)
-    (state,) = struct.unpack_from("<b", head, layout.coroutine_state)
-    (qualname,) = struct.unpack_from("<Q", head, layout.coroutine_qualname)
-    code = runtime.codes.at(struct.unpack_from("<Q", head, frame + layout.frame_code)[0])
-    offset = struct.unpack_from("<Q", head, frame + layout.frame_instruction)[0] - code.start
-    place = offset_of(code, offset)
+    layout, fields = runtime.layout, runtime.layout.coroutine_head
+    qualname, state, code_at, instruction, top = fields.unpack(runtime.objects.read(address, fields.size))
+    code = runtime.codes.at(code_at)
+    offset = instruction - code.start
+    place = offset if -2 <= offset < code.size else None
     level = Level(
         kind=kind,
         address=address,
@@ -114,16 +117,11 @@ def _frame(runtime: Runtime, address: int, kind: Word, always: bool) -> tuple[Le
     )
     if state not in layout.states_suspended or not awaits(runtime, state, code, offset, always):
         return level, 0
-    (top,) = struct.unpack_from("<i", head, frame + layout.frame_stacktop)
-    return level, _top_of_stack(runtime, address, code, top)
-
-
-def _top_of_stack(runtime: Runtime, address: int, code: CodeInfo, top: int) -> int:
-    """The last word of the value stack, which is what the frame awaits."""
-    if not code.localsplus < top <= code.localsplus + 10_000:
+    if not code.localsplus < top <= code.localsplus + MAX_STACK:
         raise Unreadable(address)
-    layout = runtime.layout
-    return runtime.objects.read_word(address + layout.coroutine_frame + layout.frame_localsplus + 8 * (top - 1))
+    # What a frame awaits is the last word of its value stack.
+    slot = address + layout.coroutine_frame + layout.frame_localsplus + 8 * (top - 1)
+    return level, runtime.objects.read_word(slot)
 
 
 def awaits(runtime: Runtime, state: int, code: CodeInfo, offset: int, always: bool) -> bool:

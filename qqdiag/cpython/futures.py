@@ -25,7 +25,8 @@ class Fields:
     loop: int
     exception: int
     log_traceback: bool  # nobody has fetched the exception yet
-    callbacks: list[int]
+    first_callback: int  # C: called first
+    more_callbacks: int  # a list of (callback, context)
     waiter: int = 0
     coroutine: int = 0
     name: str | None = None
@@ -54,7 +55,8 @@ def _c_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:
         loop=word.unpack_from(raw, layout.future_loop)[0],
         exception=word.unpack_from(raw, layout.future_exception)[0],
         log_traceback=_flag(raw, layout.future_log_traceback),
-        callbacks=_callbacks(runtime, raw),
+        first_callback=word.unpack_from(raw, layout.future_callback0)[0],
+        more_callbacks=word.unpack_from(raw, layout.future_callbacks)[0],
     )
     if task:
         found.waiter = word.unpack_from(raw, layout.task_waiter)[0]
@@ -78,22 +80,14 @@ def task_name(runtime: Runtime, address: int) -> str | None:
     return runtime.objects.text(address) if number is None else f"Task-{number}"
 
 
-def _callbacks(runtime: Runtime, raw: bytes) -> list[int]:
-    """The callbacks in the order of their call: `callback0`, then a list of (callback, context)."""
-    layout, objects = runtime.layout, runtime.objects
-    (first,) = struct.unpack_from("<Q", raw, layout.future_callback0)
-    (more,) = struct.unpack_from("<Q", raw, layout.future_callbacks)
-    found = [first] if first else []
-    if more and not objects.is_none(more):
-        found += _pairs(runtime, more)
-    return found
-
-
-def _pairs(runtime: Runtime, address: int) -> list[int]:
-    """The first of each tuple in a list of callbacks."""
+def callbacks(runtime: Runtime, future: Fields) -> list[int]:
+    """The callbacks on a future, in the order of their call."""
     objects = runtime.objects
-    pairs = (objects.items(pair, 1) for pair in objects.items(address, MAX_CALLBACKS))
-    return [pair[0] for pair in pairs if pair]
+    found = [future.first_callback] if future.first_callback else []
+    if future.more_callbacks and not objects.is_none(future.more_callbacks):
+        pairs = (objects.items(pair, 1) for pair in objects.items(future.more_callbacks, MAX_CALLBACKS))
+        found += [pair[0] for pair in pairs if pair]
+    return found
 
 
 def _python_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:
@@ -113,7 +107,8 @@ def _python_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:
         loop=held("_loop"),
         exception=held("_exception"),
         log_traceback=bool(held("_Future__log_traceback") and objects.truth(found["_Future__log_traceback"])),
-        callbacks=_pairs(runtime, held("_callbacks")) if held("_callbacks") else [],
+        first_callback=0,
+        more_callbacks=held("_callbacks"),
         waiter=held("_fut_waiter"),
         coroutine=held("_coro"),
         name=task_name(runtime, held("_name")),

@@ -8,6 +8,8 @@ every supported version (measured on 3.9 to 3.13; Include/cpython/*.h, Include/i
 from __future__ import annotations
 
 import dataclasses
+import functools
+import struct
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -142,3 +144,24 @@ class Layout:
     # tp_basicsize by the type's name: what the target must show before it is believed
     fingerprint: dict[str, int]
     fingerprint_asyncio: dict[str, int]
+
+    @functools.cached_property
+    def coroutine_head(self) -> struct.Struct:
+        """One unpacking of a suspended coroutine: qualname, state, code, current instruction, stacktop."""
+        frame = self.coroutine_frame
+        return packed(
+            (self.coroutine_qualname, "Q"),
+            (self.coroutine_state, "b"),
+            (frame + self.frame_code, "Q"),
+            (frame + self.frame_instruction, "Q"),
+            (frame + self.frame_stacktop, "i"),
+        )
+
+
+def packed(*fields: tuple[int, str]) -> struct.Struct:
+    """A struct of (offset, format) in ascending order, with whatever lies between left out."""
+    layout, end = "<", 0
+    for offset, code in fields:
+        layout += f"{offset - end}x{code}"
+        end = offset + struct.calcsize(f"<{code}")
+    return struct.Struct(layout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qqdiag.cpython import callbacks, frames
 from qqdiag.cpython.chains import Chain, is_task, type_name
 from qqdiag.cpython.futures import UNKNOWN, Fields, fields
+from qqdiag.cpython.futures import callbacks as callbacks_of
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Name, Word
@@ -77,7 +78,7 @@ def _kind(runtime: Runtime, chain: Chain, future: Fields, deadline: dict[int, fl
 
 def _by_callbacks(runtime: Runtime, future: Fields) -> Kind | None:
     """What the callbacks on the future say: a shield, a job of an executor, a socket operation."""
-    for callback in future.callbacks:
+    for callback in callbacks_of(runtime, future):
         name = callbacks.name(runtime, callback).reveal()
         if name == "shield.<locals>._outer_done_callback":
             inner = [item for item in callbacks.closure(runtime, callback) if item != future.address]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from qqdiag.cpython import callbacks, transports
+from qqdiag.cpython import attributes, callbacks, transports
 from qqdiag.cpython.chains import type_name
 from qqdiag.cpython.frames import Thread
 from qqdiag.cpython.runtime import Runtime
@@ -13,6 +13,7 @@ from qqdiag.model import Hex, Say
 from qqdiag.snapshot import Loop, Timer
 
 MAX_TIMERS = 200_000
+HANDLE = ("_cancelled", "_when", "_callback", "_args")  # __slots__ of Handle and TimerHandle (Lib/asyncio/events.py)
 BASE = "asyncio.base_events.BaseEventLoop"
 
 
@@ -72,14 +73,18 @@ def timers(runtime: Runtime, loop: int, doubts: list[Say]) -> list[Timer]:
 def _timer(runtime: Runtime, handle: int) -> Timer | None:
     """An asyncio.TimerHandle; None when it was cancelled. `_when` may be an int: aiohttp rounds up."""
     objects = runtime.objects
-    cancelled, when = objects.attribute(handle, "_cancelled"), objects.attribute(handle, "_when")
-    callback, arguments = objects.attribute(handle, "_callback"), objects.attribute(handle, "_args")
-    at = objects.number(when) if when else None
-    if at is None or callback is None or objects.is_none(callback) or (cancelled and objects.truth(cancelled)):
+    info = objects.type_of(handle)
+    slots = attributes.slots(objects, info)
+    raw = objects.read(handle, info.basicsize)
+    cancelled, when, callback, arguments = (
+        int.from_bytes(raw[slots[name] : slots[name] + 8], "little") if name in slots else 0 for name in HANDLE
+    )
+    if not when or not callback or objects.truth(cancelled) or objects.is_none(callback):
         return None
+    at = objects.number(when)
     items = objects.items(arguments, callbacks.MAX_ARGUMENTS) if arguments else []
     name = callbacks.name(runtime, callback)
-    return Timer(when_at=at, callback=name, wakes=callbacks.touches(runtime, callback, items))
+    return None if at is None else Timer(when_at=at, callback=name, wakes=callbacks.touches(runtime, callback, items))
 
 
 def epoll_fd(runtime: Runtime, loop: int) -> int | None:

@@ -23,6 +23,8 @@ class Objects:
         self.layout = layout
         self.read = memory.read
         self._types: dict[int, TypeInfo] = {}
+        self._types_of: dict[int, TypeInfo] = {}  # by object
+        self._truths: dict[int, bool | None] = {}
         self._type_names: typeinfo.Names = {}
         self._texts: dict[int, str] = {}
         self.shapes: dict[int, attributes.Shape] = {}
@@ -41,8 +43,11 @@ class Objects:
 
     def type_of(self, address: int) -> TypeInfo:
         """The type of the object at `address`; Unreadable when there is no object."""
-        pointer = int.from_bytes(self.read(address + self.layout.object_type, 8), "little")
-        return self._types.get(pointer) or self.type_at(pointer)
+        found = self._types_of.get(address)
+        if found is None:
+            pointer = int.from_bytes(self.read(address + self.layout.object_type, 8), "little")
+            found = self._types_of[address] = self._types.get(pointer) or self.type_at(pointer)
+        return found
 
     def type_at(self, pointer: int) -> TypeInfo:
         """The type object at `pointer`."""
@@ -93,7 +98,10 @@ class Objects:
 
     def truth(self, address: int) -> bool | None:
         """True or False; None for everything that is not a bool."""
-        return bool(self.integer(address)) if self.type_of(address).dotted == "builtins.bool" else None
+        if address not in self._truths:
+            boolean = self.type_of(address).dotted == "builtins.bool"
+            self._truths[address] = bool(self.integer(address)) if boolean else None
+        return self._truths[address]
 
     def is_none(self, address: int) -> bool:
         return self.type_of(address).dotted == "builtins.NoneType"

@@ -14,7 +14,7 @@ from qqdiag.cpython.objects import Objects
 from qqdiag.errors import NotReadable
 from qqdiag.memory import elf
 from qqdiag.memory.source import MemorySource, Region, Unreadable
-from qqdiag.model import Hex, Say, Word
+from qqdiag.model import Hex, Name, Say, Word
 
 MAX_INTERPRETERS = 1_000
 WRITABLE = "Start the gateway with a CPython that qqdiag reads: `qqdiag doctor` lists them."
@@ -34,6 +34,7 @@ class Runtime:
     codes: Codes
     names: Names
     symbols: dict[str, int]
+    callback_names: dict[int, Name] = dataclasses.field(default_factory=dict)
 
     def modules(self, interpreter: int) -> dict[str, int]:
         """sys.modules of one interpreter: name -> module object. Empty while there are none."""
