@@ -36,7 +36,7 @@ def gateways() -> list[int]:
     """The pids of every gateway of a known profile, in order."""
     known = profiles()
     own = set(_ancestors(os.getpid()))
-    by_command = {pid for pid in pids() if pid not in own and any(_runs(pid, profile) for profile in known)}
+    by_command = {pid for pid in pids() if pid not in own and any(runs(pid, profile) for profile in known)}
     by_file = {pid for profile in known for pid in _written_pids(profile)} - own
     return sorted(by_command | by_file)
 
@@ -54,7 +54,7 @@ def _listed(found: list[int]) -> Say:
     return Say("{before} and more", before=listed) if len(found) > LISTED else listed
 
 
-def _runs(pid: int, profile: Profile) -> bool:
+def runs(pid: int, profile: Profile) -> bool:
     """Whether an interpreter runs a program that the profile names: `python …/hermes`, `python -m hermes_cli`."""
     try:
         words = proc.text(proc.read(f"/proc/{pid}/cmdline")).split("\0")

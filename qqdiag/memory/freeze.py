@@ -67,7 +67,9 @@ def freeze(
         try:
             with ExitStack() as stack:
                 live = stack.enter_context(LiveMemory(pid))
-                frozen = _freeze(live, walk, deadline, tracer or stack.enter_context(Tracer(pid)))
+                if tracer is None or not tracer.alive:
+                    tracer = stack.enter_context(Tracer(pid))
+                frozen = _freeze(live, walk, deadline, tracer)
             if frozen is not None:
                 return frozen
             because = Say("its memory changed faster than it could be copied")

@@ -65,6 +65,11 @@ class Tracer:
     def pid(self) -> int:
         return self._child.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can still be asked: after a NotPaused it cannot."""
+        return self._memory >= 0
+
     def copy(self, ranges: Sequence[Range], deadline: float) -> Copy:
         """Stop the target, copy the ranges and let it go, before `deadline` (time.monotonic()).
 
@@ -87,13 +92,14 @@ class Tracer:
 
     def close(self) -> None:
         """Kill the child, which releases the target, and reap it. May be called again."""
-        if self._child.returncode is None:
+        memory, self._memory = self._memory, -1
+        if memory >= 0:
+            os.close(memory)
             self._child.kill()
             self._child.wait()
             for pipe in (self._child.stdin, self._child.stdout):
                 if pipe:
                     pipe.close()
-            os.close(self._memory)
 
     def __enter__(self) -> Tracer:
         return self

@@ -1,0 +1,159 @@
+"""The arrow's first half: a target becomes a snapshot. Two samples, an interval apart, and between them what needs one.
+
+Everything has a deadline: whatever the target does, there is a snapshot in the end, and what is not in it is Missing.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from qqdiag.collect import Pending, begin, guarded
+from qqdiag.collect import process as processes
+from qqdiag.collect import sockets as socket_tables
+from qqdiag.collect import tasks as memory
+from qqdiag.errors import NotReadable
+from qqdiag.memory.pause import NotPaused, Tracer
+from qqdiag.memory.source import Region
+from qqdiag.model import Missing, Say, Word
+from qqdiag.profiles import Profile, profiles
+from qqdiag.snapshot import Logs, Monitor, Sample, Snapshot, Sockets, Witness
+from qqdiag.target import CaptureFile, Live, Target
+
+LIMIT = 7.0  # seconds for everything but the interval: so that a whole `inspect` ends within 10
+KERNEL_LIMIT = 2.0  # seconds for each of the parts that the kernel tells
+
+Progress = Callable[[str], None]
+
+
+class Memory(NamedTuple):
+    """The memory behind one sample, as far as it was read: for a capture."""
+
+    pages: dict[int, bytes]
+    regions: Sequence[Region]
+
+
+class Recording(NamedTuple):
+    """A snapshot and the memory behind each of its samples."""
+
+    snapshot: Snapshot
+    memories: tuple[Memory, ...]
+
+
+class Once(NamedTuple):
+    """What is looked at once, while the interval passes."""
+
+    witness: Pending[Witness]
+    logs: Pending[Logs] | None
+    monitor: Pending[Monitor | None] | Missing
+
+
+def take(target: Target, interval: float, *, pause: bool = True, progress: Progress | None = None) -> Snapshot:
+    """A snapshot of a running process, or the one that a capture holds.
+
+    `interval`: seconds between the two samples, 0 for one sample. `pause`: whether the target may stand still for the
+    moment of a copy. `progress` is told each step. Raises TargetGone, NotReadable (not Python) and BadCapture.
+    """
+    if isinstance(target, CaptureFile):
+        from qqdiag import capture
+
+        return capture.open(target.path)
+    return record(target, interval, pause=pause, progress=progress).snapshot
+
+
+def record(target: Live, interval: float, *, pause: bool = True, progress: Progress | None = None) -> Recording:
+    """As `take`, of a running process, with the memory that a capture needs."""
+    step = progress or (lambda name: None)
+    deadline = time.monotonic() + LIMIT + interval
+    with ExitStack() as stack:
+        tracer = _tracer(target.pid, stack) if pause else None
+        sample, *memories = _sample(target, deadline, pause, tracer, step)
+        samples = [sample]
+        once = _begin_once(target.pid, sample, deadline)
+        if interval > 0:
+            step("interval")
+            time.sleep(max(0.0, sample.taken_at + interval - time.monotonic()))
+            sample, second = _sample(target, deadline, pause, tracer, step)
+            samples.append(sample)
+            memories.append(second)
+    step("witness, logs, monitor")
+    return Recording(_snapshot(target.pid, samples, once, deadline), tuple(memories))
+
+
+def _tracer(pid: int, stack: ExitStack) -> Tracer | None:
+    """Started before it is needed, so that its start costs no time."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return stack.enter_context(Tracer(pid))
+    except NotPaused:
+        return None
+
+
+def _sample(target: Live, deadline: float, pause: bool, tracer: Tracer | None, step: Progress) -> tuple[Sample, Memory]:
+    """One look: the kernel's view first, because a pause changes what a thread is seen to do."""
+    taken_at = time.monotonic()
+    soon = min(deadline, taken_at + KERNEL_LIMIT)
+    step("process")
+    process = guarded("process", soon, processes.collect, target.pid)
+    step("sockets")
+    sockets = guarded("sockets", min(deadline, time.monotonic() + KERNEL_LIMIT), socket_tables.collect, target.pid)
+    step("tasks")
+    read: memory.Read | NotReadable | Missing = guarded("python", deadline, _read, target.pid, deadline, pause, tracer)
+    target.check()
+    if isinstance(read, NotReadable):
+        raise read
+    if isinstance(read, Missing):
+        read = memory.Read(read, read, {}, (), 0.0)
+    sample = Sample(taken_at=taken_at, process=process, sockets=sockets, python=read.python, gateway=read.gateway)
+    return sample, Memory(read.pages, read.regions)
+
+
+def _read(pid: int, deadline: float, pause: bool, tracer: Tracer | None) -> memory.Read | NotReadable | Missing:
+    """The target's memory. That it is no Python ends the run, so it is an answer here and no part that is missing."""
+    if sys.platform != "linux":
+        return Missing(Say("the memory of a process is read on Linux only"), Say("py-spy dump --pid {pid}", pid=pid))
+    try:
+        # The walk needs time too: what cannot be paused by half of the time is read without.
+        return memory.collect(pid, (time.monotonic() + deadline) / 2, pause=pause, tracer=tracer)
+    except NotReadable as error:
+        return error
+
+
+def _begin_once(pid: int, sample: Sample, deadline: float) -> Once:
+    from qqdiag.collect import logs, monitor, threads
+
+    profile = _profile(pid, sample)
+    return Once(
+        begin("witness", deadline, threads.collect, pid),
+        begin("logs", deadline, logs.collect, pid, profile) if profile else None,
+        begin("monitor", deadline, monitor.collect, pid, sample.sockets)
+        if isinstance(sample.sockets, Sockets)
+        else sample.sockets,
+    )
+
+
+def _profile(pid: int, sample: Sample) -> Profile | None:
+    """The gateway's profile, by its objects or else by its command line."""
+    from qqdiag.find import runs
+
+    gateway = sample.gateway
+    found = None if isinstance(gateway, Missing) else gateway.profile
+    return next((known for known in profiles() if found == Word(known.id) or (not found and runs(pid, known))), None)
+
+
+def _snapshot(pid: int, samples: list[Sample], once: Once, deadline: float) -> Snapshot:
+    pauses = [sample.python.pause for sample in samples if not isinstance(sample.python, Missing)]
+    return Snapshot(
+        origin=Word("live"),
+        pid=pid,
+        wall_time=time.time(),
+        samples=samples,
+        witness=once.witness.result(),
+        logs=once.logs.result() if once.logs else None,
+        monitor=once.monitor if isinstance(once.monitor, Missing) else once.monitor.result(),
+        pause=sum(pauses),
+    )
