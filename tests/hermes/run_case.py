@@ -17,10 +17,10 @@ def main() -> None:
     cases = {case.id: case for case in CASES}
     if sys.argv[1:] == [] or sys.argv[1] not in cases:
         sys.exit(f"usage: {sys.argv[0]} {' | '.join(cases)}")
-    with tempfile.TemporaryDirectory(prefix="hermes-", ignore_cleanup_errors=True) as home:
-        with hermes(cases[sys.argv[1]], hermes_environment.python(), Path(home)) as patient:
-            print(patient.pid, flush=True)
-            sys.stdin.read()
+    folder = tempfile.TemporaryDirectory(prefix="hermes-", ignore_cleanup_errors=True)
+    with folder as home, hermes(cases[sys.argv[1]], hermes_environment.python(), Path(home)) as patient:
+        print(patient.pid, flush=True)
+        sys.stdin.read()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,15 @@
+"""Prints the table of cases and signatures at the end of the run."""
+
+from __future__ import annotations
+
+import pytest
+from hermes_table import ROW, table
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, [])]
+    rows = [value for one in reports for key, value in getattr(one, "user_properties", ()) if key == ROW]
+    if rows:
+        terminalreporter.section("the real gateway: cases and signatures")
+        for line in table(rows):
+            terminalreporter.line(line)
