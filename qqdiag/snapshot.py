@@ -62,7 +62,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
 class TcpInfo(msgspec.Struct, frozen=True, kw_only=True, tag="tcp"):
     """struct tcp_info (linux/tcp.h); times in seconds ago, fields that an older kernel lacks are None.
 
-    A side that never sent or received anything counts from the connection's start, in SYN-SENT from the connect().
+    A side that never sent or received anything counts from the connection's start; in SYN-SENT the ages are 0.
     """
 
     last_data_sent: float
@@ -110,6 +110,11 @@ class Sockets(msgspec.Struct, frozen=True, kw_only=True, tag="sockets"):
 
 
 # --- Python: threads, loops, tasks (one frozen copy) -----------------------------------------------------------------
+
+
+# Names that code calls to read a WebSocket or to send on it: aiohttp's ClientWebSocketResponse, websockets' Connection.
+RECEIVES = frozenset({"receive", "receive_str", "receive_bytes", "receive_json", "recv", "recv_streaming"})
+SENDS = frozenset({"send", "send_str", "send_bytes", "send_json", "ping"})
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,15 +46,16 @@ def tcp_info(data: bytes, state: int, timer: int = 0) -> TcpInfo:
     def old(name: str) -> int:
         return field(data, name) or 0  # in every kernel since 2.6
 
-    acked = old("last_ack_recv")
-    # Before the first data the kernel subtracts from zero, which is no age (net/ipv4/tcp.c, tcp_get_info).
-    unborn = state == SYN_SENT
+    def age(name: str) -> float:
+        # Unanswered, the kernel subtracts from zero, which gives the machine's uptime (net/ipv4/tcp.c, tcp_get_info).
+        return 0.0 if state == SYN_SENT else old(name) / 1000
+
     not_sent, window = field(data, "notsent_bytes"), field(data, "snd_wnd")
     no_room = bool(not_sent) and window is not None and window < old("snd_mss")
     return TcpInfo(
-        last_data_sent=(acked if unborn else old("last_data_sent")) / 1000,
-        last_data_received=(acked if unborn else old("last_data_recv")) / 1000,
-        last_ack_received=acked / 1000,
+        last_data_sent=age("last_data_sent"),
+        last_data_received=age("last_data_recv"),
+        last_ack_received=age("last_ack_recv"),
         rtt=old("rtt") / 1e6,
         rto=old("rto") / 1e6,
         unacked=old("unacked"),

@@ -20,7 +20,7 @@ WAIT = 20.0  # seconds for what takes milliseconds
 
 # What every program has: `say(value)`, `serve(**questions)` (answers until stdin ends), and the sockets' own view.
 PRELUDE = """
-import ctypes, fcntl, json, os, select, signal, socket, struct, sys, threading, time
+import ctypes, encodings.idna, fcntl, json, os, select, signal, socket, struct, sys, threading, time
 
 def say(value):
     sys.stdout.write(json.dumps(value) + "\\n")
