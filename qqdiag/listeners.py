@@ -1,13 +1,9 @@
-"""Which tasks read a WebSocket and which send on it."""
+"""Which tasks read a WebSocket."""
 
 from __future__ import annotations
 
 from qqdiag.snapshot import Task, WebSocket
 from qqdiag.waits import View, function
-
-# Words of co_names that read a WebSocket or send on it: aiohttp ClientWebSocketResponse, websockets Connection.
-RECEIVES = frozenset({"receive", "receive_str", "receive_bytes", "receive_json", "recv", "recv_streaming"})
-SENDS = frozenset({"send", "send_str", "send_bytes", "send_json", "send_json_bytes", "send_frame", "ping", "pong"})
 
 
 def calls(view: View, task: Task, words: frozenset[str]) -> bool:
@@ -24,12 +20,6 @@ def readers(view: View, websocket: WebSocket) -> list[Task]:
     """The unfinished tasks that receive from it, now or after what they do now."""
     tasks = [view.tasks[address] for address in websocket.readers if address in view.tasks]
     return [task for task in tasks if unfinished(task)]
-
-
-def senders(view: View, websocket: WebSocket) -> list[Task]:
-    """The unfinished tasks that hold it, do not read it, and call something that sends."""
-    tasks = [view.tasks[a] for a in websocket.holders if a in view.tasks and a not in websocket.readers]
-    return [task for task in tasks if unfinished(task) and calls(view, task, SENDS)]
 
 
 def in_library_receive(view: View, task: Task) -> bool:

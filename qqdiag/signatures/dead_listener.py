@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
-from qqdiag.listeners import RECEIVES, calls, is_open, readers, unfinished
+from qqdiag.listeners import calls, is_open, readers, unfinished
 from qqdiag.model import Bytes, Missing, Name, Say
-from qqdiag.snapshot import Adapter, Gateway, Socket, WebSocket
+from qqdiag.snapshot import RECEIVES, Adapter, Gateway, Socket, WebSocket
 from qqdiag.waits import ONE_SAMPLE, View
 
 ID = "dead-listener"

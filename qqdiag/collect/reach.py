@@ -1,0 +1,118 @@
+"""Which objects of interest a frame holds: in its locals, on its value stack, or by attributes of those.
+
+A walk over objects is endless if it is let: it goes two attributes deep, into instances of Python classes and small
+containers only, looks at each object once, and stops after MAX_LOOKS. What it did not reach, it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from qqdiag.cpython import containers
+from qqdiag.cpython.frames import COROUTINE_TYPES, RawFrame, frame_at
+from qqdiag.cpython.runtime import Runtime
+from qqdiag.cpython.typeinfo import TypeInfo
+from qqdiag.memory.source import Unreadable
+
+MAX_LOOKS = 100_000  # objects, over one whole walk
+MAX_ITEMS = 50  # of a container: adapters are few, caches are not
+MAX_WORDS = 1_000  # of one frame
+CONTAINERS = ("builtins.dict", "builtins.list", "builtins.tuple", "builtins.set", "collections.deque")
+# Modules whose instances lead everywhere and to nothing of a gateway's own.
+FOREIGN = ("_asyncio", "asyncio", "logging", "threading", "concurrent", "contextvars", "_cython_", "builtins", "ssl")
+
+Wanted = Callable[[TypeInfo], bool]
+
+
+class Reach:
+    """One walk's memory of what leads where. `wanted` says which types are looked for."""
+
+    def __init__(self, runtime: Runtime, wanted: Wanted) -> None:
+        self.runtime = runtime
+        self.looks = 0
+        self._wanted = wanted
+        self._is_wanted: dict[int, bool] = {}
+        self._closed: dict[int, bool] = {}
+        self._found: dict[tuple[int, int], frozenset[int]] = {}
+
+    @property
+    def exhausted(self) -> bool:
+        return self.looks >= MAX_LOOKS
+
+    def of_frame(self, frame: RawFrame, hops: int) -> frozenset[int]:
+        """What the frame's locals and value stack hold, `hops` attributes away at most."""
+        held = [*self.variables(frame), *self.stack(frame)]
+        return frozenset().union(*(self.of_object(value, hops) for value in held))
+
+    def variables(self, frame: RawFrame) -> list[int]:
+        """The objects in a frame's locals, cells opened."""
+        start = frame.address + self.runtime.layout.frame_localsplus
+        words = containers.words(self.runtime.memory, start, min(frame.code.localsplus, MAX_WORDS))
+        return [self._opened(word) for word in words if word]
+
+    def stack(self, frame: RawFrame) -> list[int]:
+        """The objects on a suspended frame's value stack, bottom first."""
+        layout, own = self.runtime.layout, frame.code.localsplus
+        depth = self.runtime.objects.read_int(frame.address + layout.frame_stacktop) - own
+        if not 0 < depth <= MAX_WORDS:
+            return []
+        start = frame.address + layout.frame_localsplus + 8 * own
+        return [word for word in containers.words(self.runtime.memory, start, depth) if word]
+
+    def _opened(self, value: int) -> int:
+        try:
+            if self.runtime.objects.type_of(value).dotted == "builtins.cell":
+                return self.runtime.objects.read_word(value + self.runtime.layout.cell_contents) or value
+        except Unreadable:
+            pass  # no object: `of_object` will say so
+        return value
+
+    def of_object(self, address: int, hops: int) -> frozenset[int]:
+        """The wanted objects at `address` and `hops` attributes or items away at most."""
+        found = self._found.get((address, hops))
+        if found is None:
+            self._found[address, hops] = frozenset()  # a cycle comes back to this
+            found = self._found[address, hops] = self._look(address, hops)
+        return found
+
+    def _look(self, address: int, hops: int) -> frozenset[int]:
+        self.looks += 1
+        if self.exhausted:
+            return frozenset()
+        try:
+            info = self.runtime.objects.type_of(address)
+            if self._wants(info):
+                return frozenset((address,))
+            if hops <= 0 or self._is_closed(info):
+                return frozenset()
+            return frozenset().union(*(self.of_object(inner, hops - 1) for inner in self._inside(address, info)))
+        except Unreadable:
+            return frozenset()
+
+    def _wants(self, info: TypeInfo) -> bool:
+        known = self._is_wanted.get(info.address)
+        if known is None:
+            known = self._is_wanted[info.address] = self._wanted(info)
+        return known
+
+    def _is_closed(self, info: TypeInfo) -> bool:
+        known = self._closed.get(info.address)
+        if known is None:
+            foreign = not info.heap or info.module.startswith(FOREIGN) or "builtins.type" in info.bases
+            known = self._closed[info.address] = foreign and info.dotted not in CONTAINERS
+        return known
+
+    def _inside(self, address: int, info: TypeInfo) -> Iterator[int]:
+        objects = self.runtime.objects
+        if info.dotted == "builtins.dict":
+            return (value for _, value in objects.pairs(address, MAX_ITEMS))
+        if info.dotted in CONTAINERS:
+            return iter(objects.items(address, MAX_ITEMS))
+        return iter(objects.attributes(address).values())
+
+
+def frame_of(runtime: Runtime, address: int) -> RawFrame | None:
+    """The frame of a coroutine, generator or async generator; None for any other object."""
+    if runtime.objects.type_of(address).dotted not in COROUTINE_TYPES:
+        return None
+    return frame_at(runtime, address + runtime.layout.coroutine_frame)
