@@ -115,14 +115,50 @@ def signatures(as_json: bool) -> int:
     return 0
 
 
+@cli.command()
+@_target
+@_json
+@click.option("--console", is_flag=True, help="Open its console after the list.")
+def attach(target: str | None, as_json: bool, console: bool) -> int:
+    """List the tasks that a gateway's own aiomonitor knows, and open its console.
+
+    Example: qqdiag attach 1234 --console
+    """
+    from qqdiag.attach import find, open_console
+    from qqdiag.redact.listing import monitor_listing
+    from qqdiag.render import jsonout, terminal
+
+    pid = _running(target)
+    monitor = find(pid)
+    rows = monitor_listing(monitor)
+    _print(jsonout.rows_text(rows) if as_json else terminal.rows_text(rows))
+    if console:
+        open_console(pid, monitor)
+    return 0
+
+
+def _running(target: str | None) -> int:
+    """The pid of a target that must be a process."""
+    from qqdiag.errors import UsageError
+    from qqdiag.model import Say
+    from qqdiag.target import Live, resolve
+
+    found = resolve(target)
+    if isinstance(found, Live):
+        return found.pid
+    raise UsageError(
+        Say("this needs a running process, not a capture"), Say("qqdiag inspect shows what a capture holds")
+    )
+
+
 def _examine(target: str | None, interval: float, pause: bool) -> tuple[Snapshot, Diagnosis]:
     """The arrow up to the diagnosis."""
     from qqdiag.diagnose import diagnose
     from qqdiag.run import take
     from qqdiag.target import resolve
 
-    with _progress("looking at the target ..."):
-        snapshot = take(resolve(target), interval, pause=pause)
+    with _progress() as step:
+        snapshot = take(resolve(target), interval, pause=pause, progress=step)
     return snapshot, diagnose(snapshot)
 
 
@@ -166,20 +202,25 @@ def _print(text: str) -> None:
 
 
 @contextmanager
-def _progress(text: str) -> Iterator[None]:
-    """Say on a terminal what takes longer than a second."""
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Gives what is to be told of each step; on a terminal, the step that takes over a second is then named."""
+    current = [""]
     if not sys.stderr.isatty():
-        yield
+        yield current.append
         return
-    from threading import Timer
+    from threading import Event, Thread
 
-    timer = Timer(1.0, click.echo, (text,), {"err": True})
-    timer.daemon = True
-    timer.start()
+    done = Event()
+
+    def watch() -> None:
+        while not done.wait(1.0):
+            click.echo(f"... {current[-1]}", err=True)
+
+    Thread(target=watch, daemon=True).start()
     try:
-        yield
+        yield current.append
     finally:
-        timer.cancel()
+        done.set()
 
 
 def _fail(error: ShownError) -> None:

@@ -18,7 +18,7 @@ def number(value: Seconds | Millis | Bytes | Percent | Hex | int | float | bool)
     if isinstance(value, Millis):
         return f"{_short(value)} ms"
     if isinstance(value, Percent):
-        return f"{value:.0f} %"
+        return f"{abs(value):.0f} %"
     return _whole(value) if isinstance(value, int) else f"{value:.6g}"
 
 

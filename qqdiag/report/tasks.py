@@ -15,6 +15,7 @@ _MOST_GROUPS = 40
 _MOST_LINES = 600
 _DEEPEST = 12
 _LONGEST_CHAIN = 40
+_ITERATORS = frozenset({"FutureIter", "coroutine_wrapper"})
 
 
 @dataclass
@@ -56,18 +57,17 @@ def _loop(drawing: _Drawing, loop: Loop) -> Line[Cell]:
         doing = Say("{count} callbacks ready", count=loop.ready)
     else:
         doing = Say("nothing ready") if loop.ready == 0 else Say("its queue is opaque")
-    timers = sorted(timer.when_at for timer in loop.timers)
-    if not timers:
-        return Line(Say("loop {type}: {doing}, no timer", type=loop.type, doing=doing), mark=Mark.DIM)
-    due = Seconds(timers[0] - drawing.python.taken_at)
-    text = Say(
-        "loop {type}: {doing}, {count} timers, the next due in {due}",
-        type=loop.type,
-        doing=doing,
-        count=len(timers),
-        due=due,
-    )
+    text = Say("loop {type}: {doing}, {timers}", type=loop.type, doing=doing, timers=_timers(drawing.python, loop))
     return Line(text, mark=Mark.DIM)
+
+
+def _timers(python: Python, loop: Loop) -> Say:
+    if not loop.timers:
+        return Say("no timer")
+    due = min(timer.when_at for timer in loop.timers) - python.taken_at
+    if due < 0:
+        return Say("{count} timers, the first overdue by {late}", count=len(loop.timers), late=Seconds(-due))
+    return Say("{count} timers, the first due in {due}", count=len(loop.timers), due=Seconds(due))
 
 
 def _draw(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int, group: Group | None = None) -> None:
@@ -80,11 +80,21 @@ def _draw(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int, grou
         return
     drawing.drawn.add(task.address)
     drawing.lines.append(_heading(drawing, task, depth, group))
-    for level in task.chain[:_LONGEST_CHAIN]:
+    for level in _steps(task)[:_LONGEST_CHAIN]:
         drawing.lines.append(_level(drawing.python, level, depth + 1))
     if task.truncated or len(task.chain) > _LONGEST_CHAIN:
         drawing.lines.append(Line(Say("the chain goes on"), depth + 1, Mark.DIM))
     _end(drawing, task, (*path, task.address), depth)
+
+
+def _steps(task: Task) -> list[Level]:
+    """The chain without what says nothing: the iterator around a future, and the leaf, which gets its own line."""
+    leaf = task.leaf.address if task.leaf else None
+    return [level for level in task.chain if level.code is not None or (level.address != leaf and not _wraps(level))]
+
+
+def _wraps(level: Level) -> bool:
+    return level.kind.reveal() == "wrapper" and level.name.reveal().rpartition(".")[2] in _ITERATORS
 
 
 def _heading(drawing: _Drawing, task: Task, depth: int, group: Group | None) -> Line[Cell]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qqdiag.model import Say, Seconds
+from qqdiag.model import Say, Seconds, Word
 from qqdiag.report.code import code_of, place
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.snapshot import Frame, OsThread, Process, Python, PyThread, Snapshot
@@ -54,15 +54,15 @@ def _heading(tid: int, kernel: OsThread | None, thread: PyThread | None) -> Say:
 
 
 def _doing(kernel: OsThread) -> Say:
-    if kernel.syscall is not None and kernel.wchan is not None:
-        return Say(
-            "state {state}, in {call}, sleeps in {wchan}", state=kernel.state, call=kernel.syscall, wchan=kernel.wchan
-        )
-    if kernel.syscall is not None:
-        return Say("state {state}, in {call}", state=kernel.state, call=kernel.syscall)
-    if kernel.wchan is not None:
-        return Say("state {state}, sleeps in {wchan}", state=kernel.state, wchan=kernel.wchan)
-    return Say("state {state}", state=kernel.state)
+    text = Say("state {state}", state=kernel.state)
+    call, sleeps = kernel.syscall, kernel.wchan
+    if call == Word("running"):
+        return Say("{text}, running", text=text)
+    if call is not None and call != Word("none"):
+        text = Say("{text}, in {call}", text=text, call=call)
+    if sleeps is not None and sleeps != Word("0"):
+        text = Say("{text}, sleeps in {function}", text=text, function=sleeps)
+    return text
 
 
 def _frame(python: Python, frame: Frame) -> Line[Cell]:

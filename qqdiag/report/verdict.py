@@ -12,9 +12,16 @@ _MARKS = {Severity.HANG: Mark.BAD, Severity.DEGRADED: Mark.WARN, Severity.INFO: 
 
 def verdict_line(diagnosis: Diagnosis) -> Line[Cell]:
     """`HANG hot-loop (certain): …`, or that nothing was found, or that it cannot be said."""
-    if diagnosis.findings:
+    if diagnosis.verdict == "matched":
         return _verdict(diagnosis.findings[0], len(diagnosis.findings) - 1)
     checked, lacking = len(diagnosis.clear), len(diagnosis.missing)
+    if diagnosis.findings and diagnosis.verdict == "clear":
+        text = Say(
+            "CLEAR: nothing wrong, {checked} failures checked; {note}",
+            checked=checked,
+            note=_headline(diagnosis.findings[0]),
+        )
+        return Line(text, mark=Mark.GOOD)
     if diagnosis.verdict == "clear":
         return Line(Say("CLEAR: nothing found, {checked} failures checked", checked=checked), mark=Mark.GOOD)
     text = Say(
@@ -49,7 +56,8 @@ def evidence_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell]:
         lines += _headed(finding) if position else []
         lines += _details(finding)
     lines.append(_next(snapshot, diagnosis))
-    return Section("evidence", Say("Evidence"), tuple(lines))
+    title = Say("Evidence") if diagnosis.findings else Say("What to do")
+    return Section("evidence", title, tuple(lines))
 
 
 def _headed(finding: Finding) -> list[Line[Cell]]:
@@ -81,7 +89,7 @@ def _command(snapshot: Snapshot, diagnosis: Diagnosis) -> Say:
     above_info = [finding for finding in diagnosis.findings if finding.severity is not Severity.INFO]
     if above_info and snapshot.origin == Word("live"):
         return Say(
-            "qqdiag capture {pid} -o hang.qq (before any restart), then qqdiag explain {id}",
+            "qqdiag capture {pid} -o hang.qqd (before any restart), then qqdiag explain {id}",
             pid=snapshot.pid,
             id=Word(above_info[0].id),
         )
