@@ -27,6 +27,7 @@ PYTHON_FUTURE, PYTHON_TASK = "asyncio.futures.Future", "asyncio.tasks.Task"
 
 COROUTINE, GENERATOR, ASYNC_GENERATOR = Word("coroutine"), Word("generator"), Word("async-generator")
 CYTHON, WRAPPER, AWAITABLE = Word("cython"), Word("wrapper"), Word("awaitable")
+FUTURE_LEVEL, TASK_LEVEL = Word("future"), Word("task")
 
 
 @dataclasses.dataclass(slots=True)
@@ -79,7 +80,7 @@ def _advance(runtime: Runtime, chain: Chain, address: int) -> int:
     if step is not None and not (info.heap and info.module == "builtins"):  # a class may have any name
         level, awaited = step(runtime, address, info)
     elif is_future(info):
-        kind = Word("task") if is_task(info) else Word("future")
+        kind = TASK_LEVEL if is_task(info) else FUTURE_LEVEL
         level, awaited = Level(kind=kind, address=address, name=type_name(info)), 0
         chain.end = address
     else:
@@ -102,7 +103,7 @@ def type_name(info: TypeInfo) -> Name:
 def _frame(runtime: Runtime, address: int, kind: Word, always: bool) -> tuple[Level, int]:
     """A coroutine, generator or async generator; `always`: when suspended it awaits, without a look at its opcode."""
     layout, fields = runtime.layout, runtime.layout.coroutine_head
-    qualname, state, code_at, instruction, top = fields.unpack(runtime.objects.read(address, fields.size))
+    _, qualname, state, code_at, instruction, top = fields.unpack(runtime.objects.read(address, fields.size))
     code = runtime.codes.at(code_at)
     offset = instruction - code.start
     place = offset if -2 <= offset < code.size else None

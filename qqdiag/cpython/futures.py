@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from collections.abc import Sequence
 
 from qqdiag.cpython.chains import FUTURE, PYTHON_TASK, TASK
 from qqdiag.cpython.runtime import Runtime
@@ -46,30 +47,30 @@ def fields(runtime: Runtime, address: int) -> Fields:
 def _c_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:
     layout = runtime.layout
     task = TASK in info.bases
-    raw = runtime.objects.read(address, layout.fingerprint_asyncio["Task" if task else "Future"])
-    word = struct.Struct("<Q")
+    size = layout.fingerprint_asyncio["Task" if task else "Future"]
+    words = struct.unpack(f"<{size // 8}Q", runtime.objects.read(address, size))
     found = Fields(
         address=address,
         info=info,
-        state=STATES.get(struct.unpack_from("<i", raw, layout.future_state)[0], UNKNOWN),
-        loop=word.unpack_from(raw, layout.future_loop)[0],
-        exception=word.unpack_from(raw, layout.future_exception)[0],
-        log_traceback=_flag(raw, layout.future_log_traceback),
-        first_callback=word.unpack_from(raw, layout.future_callback0)[0],
-        more_callbacks=word.unpack_from(raw, layout.future_callbacks)[0],
+        state=STATES.get(_int(words, layout.future_state), UNKNOWN),
+        loop=words[layout.future_loop // 8],
+        exception=words[layout.future_exception // 8],
+        log_traceback=bool(_int(words, layout.future_log_traceback[0]) & layout.future_log_traceback[1]),
+        first_callback=words[layout.future_callback0 // 8],
+        more_callbacks=words[layout.future_callbacks // 8],
     )
     if task:
-        found.waiter = word.unpack_from(raw, layout.task_waiter)[0]
-        found.coroutine = word.unpack_from(raw, layout.task_coroutine)[0]
-        found.name = task_name(runtime, word.unpack_from(raw, layout.task_name)[0])
-        requested = struct.unpack_from("<i", raw, layout.task_cancels)[0]
-        found.cancelling = max(requested, int(_flag(raw, layout.task_must_cancel)), 0)
+        found.waiter = words[layout.task_waiter // 8]
+        found.coroutine = words[layout.task_coroutine // 8]
+        found.name = task_name(runtime, words[layout.task_name // 8])
+        must = _int(words, layout.task_must_cancel[0]) & layout.task_must_cancel[1]
+        found.cancelling = max(_int(words, layout.task_cancels), int(bool(must)))
     return found
 
 
-def _flag(raw: bytes, field: tuple[int, int]) -> bool:
-    offset, mask = field
-    return bool(struct.unpack_from("<I", raw, offset)[0] & mask)
+def _int(words: Sequence[int], offset: int) -> int:
+    """The C int at `offset` of a struct that was unpacked in words."""
+    return words[offset // 8] >> (offset % 8 * 8) & 0xFFFFFFFF
 
 
 def task_name(runtime: Runtime, address: int) -> str | None:

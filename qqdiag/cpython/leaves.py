@@ -79,6 +79,8 @@ def _kind(runtime: Runtime, chain: Chain, future: Fields, deadline: dict[int, fl
 def _by_callbacks(runtime: Runtime, future: Fields) -> Kind | None:
     """What the callbacks on the future say: a shield, a job of an executor, a socket operation."""
     for callback in callbacks_of(runtime, future):
+        if runtime.objects.type_of(callback).dotted not in ("builtins.function", callbacks.PARTIAL):
+            continue  # the wakeup of a task, most often
         name = callbacks.name(runtime, callback).reveal()
         if name == "shield.<locals>._outer_done_callback":
             inner = [item for item in callbacks.closure(runtime, callback) if item != future.address]

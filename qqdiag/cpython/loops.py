@@ -79,7 +79,7 @@ def _timer(runtime: Runtime, handle: int) -> Timer | None:
     cancelled, when, callback, arguments = (
         int.from_bytes(raw[slots[name] : slots[name] + 8], "little") if name in slots else 0 for name in HANDLE
     )
-    if not when or not callback or objects.truth(cancelled) or objects.is_none(callback):
+    if not when or not callback or (cancelled and objects.truth(cancelled)) or objects.is_none(callback):
         return None
     at = objects.number(when)
     items = objects.items(arguments, callbacks.MAX_ARGUMENTS) if arguments else []

@@ -6,6 +6,7 @@ One `Objects` serves one walk over one state of the memory: what it has read it 
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 
 from qqdiag.cpython import attributes, containers, strings, typeinfo
 from qqdiag.cpython.layout import Layout
@@ -23,6 +24,7 @@ class Objects:
         self.layout = layout
         self.read = memory.read
         self._types: dict[int, TypeInfo] = {}
+        self._text_head = layout.text_compact + 8
         self._types_of: dict[int, TypeInfo] = {}  # by object
         self._truths: dict[int, bool | None] = {}
         self._type_names: typeinfo.Names = {}
@@ -64,12 +66,15 @@ class Objects:
     # --- plain values ------------------------------------------------------------------------------------------------
 
     def text(self, address: int) -> str | None:
+        """A str, cut at 4,096 characters; None when it is none."""
         found = self._texts.get(address)
-        if found is not None:
-            return found
-        if not self.type_of(address).flags & TEXT:
-            return None
-        return self._texts.setdefault(address, strings.text(self.memory, self.layout, address))
+        if found is None:
+            head = self.read(address, self._text_head)
+            pointer = int.from_bytes(head[self.layout.object_type : self.layout.object_type + 8], "little")
+            if not (self._types.get(pointer) or self.type_at(pointer)).flags & TEXT:
+                return None
+            found = self._texts[address] = strings.text_of(self.memory, self.layout, address, head)
+        return found
 
     def integer(self, address: int) -> int | None:
         """An int or bool; None when it is none, or has more than MAX_DIGITS digits of 30 bits."""
@@ -152,10 +157,21 @@ class Objects:
 
     def lookup(self, address: int, name: str) -> int | None:
         """The value of a str key of a dict."""
+        length = len(name)
         for key, value in self.pairs(address):
-            if self.text(key) == name:
+            if self._length(key) == length and self.text(key) == name:
                 return value
         return None
+
+    def select(self, address: int, names: Collection[str]) -> dict[str, int]:
+        """The values of some str keys of a dict: those of `names` that are there."""
+        lengths = {len(name) for name in names}
+        keys = self.pairs(address)
+        found = {self.text(key): value for key, value in keys if self._length(key) in lengths}
+        return {name: found[name] for name in names if name in found}
+
+    def _length(self, text: int) -> int:
+        return self.read_word(text + self.layout.text_length)
 
     # --- attributes --------------------------------------------------------------------------------------------------
 

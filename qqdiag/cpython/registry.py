@@ -16,6 +16,7 @@ from qqdiag.model import Hex, Say, Word
 
 MAX_TASKS = 1_000_000
 WEAK_SETS = ("_all_tasks", "_scheduled_tasks")
+GLOBALS = (*WEAK_SETS, "_eager_tasks", "_current_tasks", "Task", "Future")
 RUNNING_LOOP_KEY = "__asyncio_running_event_loop__"
 RUNNING_LOOP_HOLDER = 16  # _RunningLoopHolder.running_loop (up to 3.11)
 
@@ -62,7 +63,7 @@ def _interpreter(runtime: Runtime, interpreter: int, books: Books, seen: set[int
     if module is None:
         return
     books.has_asyncio = True
-    namespace = runtime.namespace(module)
+    namespace = runtime.globals_of(module, GLOBALS)
     _check_types(runtime, namespace)
     for address in _registered(runtime, namespace):
         if len(books.tasks) >= MAX_TASKS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from qqdiag.cpython import layouts
 from qqdiag.cpython.codes import Codes, Names
@@ -45,6 +45,10 @@ class Runtime:
         """One module of sys.modules, None when it was not imported."""
         modules = self.objects.read_word(interpreter + self.layout.interpreter_modules)
         return self.objects.lookup(modules, name) if modules else None
+
+    def globals_of(self, module: int, names: Collection[str]) -> dict[str, int]:
+        """Some globals of a module object: those of `names` that are there."""
+        return self.objects.select(self.objects.read_word(module + self.layout.module_dict), names)
 
     def namespace(self, module: int) -> dict[str, int]:
         """The globals of a module object."""

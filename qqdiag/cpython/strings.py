@@ -18,13 +18,19 @@ def text(memory: MemorySource, layout: Layout, address: int) -> str:
     A lone surrogate comes out as an escape, so that the result can be encoded. Raises Unreadable when the header is
     not one of a str.
     """
-    head = memory.read(address, layout.text_compact + 8)
+    return text_of(memory, layout, address, memory.read(address, layout.text_compact + 8))
+
+
+def text_of(memory: MemorySource, layout: Layout, address: int, head: bytes) -> str:
+    """The same, where the first `text_compact + 8` bytes were read already."""
     (length,) = struct.unpack_from("<q", head, layout.text_length)
     (state,) = struct.unpack_from("<I", head, layout.text_state)
     kind, compact, ascii_only = state >> 2 & 7, state & 32, state & 64
     if kind not in CODECS or length < 0:
         raise Unreadable(address, layout.text_compact)
     if ascii_only and compact:
+        if layout.text_ascii + length <= len(head):
+            return head[layout.text_ascii : layout.text_ascii + length].decode("latin-1")
         start = address + layout.text_ascii
     elif compact:
         start = address + layout.text_compact
@@ -43,7 +49,8 @@ def c_string(memory: MemorySource, address: int) -> str:
     """A NUL-terminated UTF-8 string; Unreadable when it has no end within MAX_C_STRING bytes."""
     raw = b""
     while len(raw) < MAX_C_STRING:
-        raw += memory.read(address + len(raw), 16)
+        here = address + len(raw)
+        raw += memory.read(here, 64 - here % 64)  # never over the end of a page
         end = raw.find(b"\0")
         if end >= 0:
             return raw[:end].decode("utf-8", "backslashreplace")
