@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from aiohttp import WSMsgType
 
 from .bounded_close import abort, close_within
 from .closed_read import Closed, usable
@@ -117,9 +118,10 @@ class Adapter:
     async def _read_events(self) -> None:
         while self.ws is not None and not self.ws.closed:
             frame = await self.ws.receive()
-            if frame.type is not aiohttp.WSMsgType.TEXT:
-                raise Closed(frame.data if frame.type is aiohttp.WSMsgType.CLOSE else self.ws.close_code)
-            await self._take(frame.data)
+            if frame.type is WSMsgType.TEXT:
+                await self._take(frame.data)
+            elif frame.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR):
+                raise Closed(frame.data if frame.type is WSMsgType.CLOSE else self.ws.close_code)
         if "closed-read" not in self.without:
             usable(self.ws)
 
@@ -229,8 +231,10 @@ class Adapter:
     async def _beat(self, ws: aiohttp.ClientWebSocketResponse, interval: float) -> None:
         """Send op 1 a little more often than Hello asks for."""
         careful = "heartbeat-ack" not in self.without
-        while not ws.closed:
+        while True:
             await asyncio.sleep(interval * 0.8)
+            if ws.closed:
+                return
             if careful and self.heartbeats.overdue():
                 log.warning("%d heartbeats unanswered", self.heartbeats.outstanding)
                 abort(ws)

@@ -8,6 +8,7 @@ from typing import Any
 
 from qqdiag.lab.child import Child
 from qqdiag.lab.control import Server
+from qqdiag.lab.network import Link
 
 QUICK: dict[str, Any] = {
     "ws_close": 1.0,
@@ -26,6 +27,7 @@ class Lab:
 
     server: Server
     gateway: Child
+    link: Link | None = None  # with `own_network`
     inside: dict[str, Any] = field(default_factory=dict)  # what the gateway said of itself, by fact
 
     def fact(self, name: str, seconds: float = 30.0) -> None:

@@ -75,14 +75,19 @@ class Child:
 
 
 @contextlib.contextmanager
-def child(module: str, python: str = sys.executable, sources: Path = SOURCES) -> Iterator[Child]:
-    """Run `module` in `python`, with the package in `sources`; it is killed at the end."""
+def child(
+    module: str, bound: float, python: str = sys.executable, sources: Path = SOURCES, before: tuple[str, ...] = ()
+) -> Iterator[Child]:
+    """Run `module` in `python`, with the package in `sources`; it is killed at the end, or after `bound` seconds.
+
+    :param before: words of a command that runs it, such as `unshare`
+    """
     environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     environment["PYTHONPATH"] = str(sources)
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
-                [python, "-m", module],
+                [*before, python, "-m", module, str(bound), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -90,7 +95,7 @@ def child(module: str, python: str = sys.executable, sources: Path = SOURCES) ->
                 bufsize=0,
             )
         except FileNotFoundError as error:
-            message = Say("There is no interpreter {python}.", python=Word(python))
+            message = Say("There is no program {program}.", program=Word([*before, python][0]))
             raise QqdiagError(message, Say("Give the path of a Python that has aiohttp.")) from error
         with process:
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -101,7 +100,7 @@ def start_server(
         pem = None
         if tls or pools:
             pem = make_certificate(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qqdiag-lab-"))), host)
-        process = stack.enter_context(child("qqdiag.lab.server"))
+        process = stack.enter_context(child("qqdiag.lab.server", bound))
         config = {"host": host, "tls": tls, "pools": pools, "buffer": buffer, "pem": str(pem) if pem else None}
-        answer = process.ask({**config, "bound": bound, "parent": os.getpid()})
+        answer = process.ask(config)
         yield Server(process, host, answer["ports"][0], answer["ports"], tls, pem)

@@ -56,6 +56,14 @@ def half_open(lab: Lab) -> dict[str, Any]:
     return until("unread at the server", lambda: _unread_by(lab.server.pid))
 
 
+def half_open_dead_path(lab: Lab) -> dict[str, Any]:
+    """The path is cut without a word: segments are sent again and again (F07 i)."""
+    assert lab.link is not None
+    lab.link.cut()
+    lab.fact("unanswered")
+    return until("retransmitting", lambda: _retransmitting(lab))
+
+
 def close_hang_chatter(lab: Lab) -> dict[str, Any]:
     """The peer ignores CLOSE and sends a frame more often than ws_close (F01 b)."""
     lab.server.switch(answer_close=False, chatter=0.2)
@@ -128,6 +136,11 @@ def _queue(lab: Lab, which: str) -> dict[str, Any] | None:
     return rows[0] if rows else None
 
 
+def _retransmitting(lab: Lab) -> dict[str, Any] | None:
+    rows = [row for row in outside.sockets(lab.gateway.pid) if row["unsent"] and row["retransmits"] >= 2]
+    return rows[0] if rows else None
+
+
 def _unread_by(pid: int) -> dict[str, Any] | None:
     rows = [row for row in outside.sockets(pid) if row["state"] == "ESTAB" and row["unread"]]
     return rows[0] if rows else None
@@ -169,6 +182,13 @@ FAILURES: tuple[Case, ...] = (
     ),
     Case("missing-ack", "heartbeats are not answered", missing_ack, **DEAF),
     Case("half-open", "the peer is gone and the connection stays", half_open, **DEAF),
+    Case(
+        "half-open-dead-path",
+        "the path to the peer is gone without a word (needs root)",
+        half_open_dead_path,
+        own_network=True,
+        **DEAF,
+    ),
     Case("close-hang", "a close waits for a peer that chatters", close_hang_chatter, **CHATTER),
     Case("close-hang-chatter", "a close waits for a peer that chatters", close_hang_chatter, **CHATTER),
     Case(

@@ -1,14 +1,16 @@
 """The process of the lab's gateway: the adapter, a handler of messages, and a thread that says what came about.
 
-    python -m qqdiag.lab.gateway      its configuration in one line of JSON on stdin, a line for each fact on stdout
+    python -m qqdiag.lab.gateway SECONDS PARENT
 
-The thread ends with the last fact, so that the process then holds nothing but the gateway. Of the package it imports
-`fixes` and its neighbours, for interpreters that have only aiohttp.
+Says what it runs on, takes its configuration in one line of JSON on stdin, and writes a line for each fact. The
+thread ends with the last fact, so that the process then holds nothing but the gateway. Of the package it imports
+`fixes` and its neighbours here, for interpreters that have only aiohttp.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import logging
 import os
@@ -83,11 +85,11 @@ async def run(config: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    config = json.loads(sys.stdin.readline())
-    leash(config["bound"], config["parent"])
+    leash(float(sys.argv[1]), int(sys.argv[2]))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    write_line({"pid": os.getpid(), "python": sys.version.split()[0], "aiohttp": aiohttp.__version__})
-    asyncio.run(run(config))
+    httpx = importlib.util.find_spec("httpx") is not None
+    write_line({"python": sys.version.split()[0], "aiohttp": aiohttp.__version__, "httpx": httpx})
+    asyncio.run(run(json.loads(sys.stdin.readline())))
 
 
 if __name__ == "__main__":

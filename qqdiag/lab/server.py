@@ -1,7 +1,8 @@
 """The process of the lab's platform: listening sockets, and a control channel of JSON lines.
 
-    python -m qqdiag.lab.server      one line of configuration on stdin, then commands; an answer each on stdout
+    python -m qqdiag.lab.server SECONDS PARENT
 
+Its configuration in one line on stdin, then commands; an answer each on stdout.
 Commands are read by a thread of its own, so that a frozen server can be thawed. The end of stdin ends the process.
 """
 
@@ -165,9 +166,8 @@ def write_line(value: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    config = json.loads(sys.stdin.readline())
-    leash(config["bound"], config["parent"])
-    asyncio.run(serve(config))
+    leash(float(sys.argv[1]), int(sys.argv[2]))
+    asyncio.run(serve(json.loads(sys.stdin.readline())))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from qqdiag.lab.child import SOURCES, Child, child
 from qqdiag.lab.control import LOOPBACK, Server, start_server
 from qqdiag.lab.failures import FAILURES
 from qqdiag.lab.healthy import HEALTHY
+from qqdiag.lab.network import BEFORE, own_link
 from qqdiag.model import Say, Word
 
 BOUND = 120.0  # seconds after which everything ends by itself
@@ -86,24 +86,34 @@ def start(
             Say("Leave out --tls." if tls else "Add --tls."),
         )
     begun = time.monotonic()
-    with start_server(tls=tls, host=LOOPBACK, pools=case.pools, buffer=case.buffer, bound=bound) as server:
+    with contextlib.ExitStack() as stack:
+        gateway = stack.enter_context(child(module, bound, python, sources, BEFORE if case.own_network else ()))
+        versions = gateway.hear()
+        _check(case, versions)
+        link = stack.enter_context(own_link(gateway.pid)) if case.own_network else None
+        server = stack.enter_context(
+            start_server(
+                tls=tls, host=link.host if link else LOOPBACK, pools=case.pools, buffer=case.buffer, bound=bound
+            )
+        )
         server.switch(**case.faults)
-        with child(module, python, sources) as gateway:
-            versions = gateway.ask(_config(case, server, bound))
-            _check(case, versions["aiohttp"])
-            lab = Lab(server, gateway)
-            try:
-                lab.fact("ready")
-                outside = case.steps(lab)
-            except QqdiagError as error:
-                error.add_note(gateway.said())
-                raise
-            state = {"inside": lab.inside, "outside": outside}
-            after = round(time.monotonic() - begun, 2)
-            yield Running(id, gateway.pid, server, tls, versions["python"], versions["aiohttp"], after, state, gateway)
+        gateway.tell(_config(case, server))
+        lab = Lab(server, gateway, link)
+        state = {"outside": _play(case, lab), "inside": lab.inside}
+        after = round(time.monotonic() - begun, 2)
+        yield Running(id, gateway.pid, server, tls, versions["python"], versions["aiohttp"], after, state, gateway)
 
 
-def _config(case: Case, server: Server, bound: float) -> dict[str, Any]:
+def _play(case: Case, lab: Lab) -> dict[str, Any]:
+    try:
+        lab.fact("ready")
+        return case.steps(lab)
+    except QqdiagError as error:
+        error.add_note(lab.gateway.said())
+        raise
+
+
+def _config(case: Case, server: Server) -> dict[str, Any]:
     scheme = f"https://{server.host}"
     return {
         "url": server.url,
@@ -116,15 +126,18 @@ def _config(case: Case, server: Server, bound: float) -> dict[str, Any]:
         "facts": case.facts,
         "inline": case.inline,
         "abandoning": case.abandoning,
-        "bound": bound,
-        "parent": os.getpid(),
     }
 
 
-def _check(case: Case, aiohttp: str) -> None:
-    version = tuple(int(part) for part in aiohttp.split(".")[:3] if part.isdigit())
+def _check(case: Case, versions: dict[str, Any]) -> None:
+    version = tuple(int(part) for part in versions["aiohttp"].split(".")[:3] if part.isdigit())
     if version < case.needs_aiohttp:
         raise UsageError(
-            Say("{id} does not happen with aiohttp {version}.", id=Word(case.id), version=Word(aiohttp)),
+            Say("{id} does not happen with aiohttp {version}.", id=Word(case.id), version=Word(versions["aiohttp"])),
             Say("Start it with an interpreter that has a newer one."),
+        )
+    if case.pools and not versions["httpx"]:
+        raise UsageError(
+            Say("{id} needs httpx in the gateway's interpreter.", id=Word(case.id)),
+            Say("Install it there: pip install httpx"),
         )
