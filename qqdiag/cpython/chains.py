@@ -1,7 +1,7 @@
 """Await chains: from a task's coroutine, level by level, to the innermost awaitable.
 
 What a suspended coroutine awaits is the top of its value stack; what an object that is no Python frame awaits is a
-field of it. The rules by type are in STEPS. A chain ends at a future, at something that awaits nothing visible, or
+field of it. A chain ends at a future, at something that awaits nothing visible, or
 after MAX_LEVELS; a chain that comes back to itself ends there and says so.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 
 from qqdiag.cpython import cython
 from qqdiag.cpython.codes import CodeInfo, line
@@ -26,8 +25,23 @@ FUTURE, TASK = "_asyncio.Future", "_asyncio.Task"
 PYTHON_FUTURE, PYTHON_TASK = "asyncio.futures.Future", "asyncio.tasks.Task"
 
 COROUTINE, GENERATOR, ASYNC_GENERATOR = Word("coroutine"), Word("generator"), Word("async-generator")
-CYTHON, WRAPPER, AWAITABLE = Word("cython"), Word("wrapper"), Word("awaitable")
+WRAPPER, AWAITABLE = Word("wrapper"), Word("awaitable")
 FUTURE_LEVEL, TASK_LEVEL = Word("future"), Word("task")
+
+# Types whose objects have a frame of Python in them.
+FRAMES = {
+    "builtins.coroutine": COROUTINE,
+    "builtins.generator": GENERATOR,
+    "builtins.async_generator": ASYNC_GENERATOR,
+}
+# Types of C whose first field is what they await (Objects/genobject.c, Objects/iterobject.c, Modules/_asynciomodule.c).
+WRAPPERS = {
+    "builtins.async_generator_asend",
+    "builtins.async_generator_athrow",
+    "builtins.coroutine_wrapper",
+    "builtins.anext_awaitable",
+    "_asyncio.FutureIter",
+}
 
 
 @dataclasses.dataclass(slots=True)
@@ -39,9 +53,6 @@ class Chain:
     executing: bool = False  # the last level runs: its value stack says nothing
     truncated: bool = False
     doubts: list[Say] = dataclasses.field(default_factory=list)
-
-
-Step = Callable[[Runtime, int, TypeInfo], tuple[Level, int]]
 
 
 def is_future(info: TypeInfo) -> bool:
@@ -75,10 +86,14 @@ def follow(runtime: Runtime, root: int) -> Chain:
 
 def _advance(runtime: Runtime, chain: Chain, address: int) -> int:
     """Append the level at `address`; what it awaits, or 0."""
-    info = runtime.objects.type_of(address)
-    step = STEPS.get(info.dotted)
-    if step is not None and not (info.heap and info.module == "builtins"):  # a class may have any name
-        level, awaited = step(runtime, address, info)
+    objects, at = runtime.objects, runtime.layout.object_type
+    head = objects.peek(address)
+    info = objects.type_at(int.from_bytes(head[at : at + 8], "little"))
+    frame = FRAMES.get(info.dotted)
+    if frame is not None and not info.heap:  # a class may have any name
+        level, awaited = _frame(runtime, address, head, frame)
+    elif info.dotted in WRAPPERS:
+        level, awaited = Level(kind=WRAPPER, address=address, name=type_name(info)), _wrapped(runtime, address)
     elif is_future(info):
         kind = TASK_LEVEL if is_task(info) else FUTURE_LEVEL
         level, awaited = Level(kind=kind, address=address, name=type_name(info)), 0
@@ -100,10 +115,12 @@ def type_name(info: TypeInfo) -> Name:
     return _name(info.qualname)
 
 
-def _frame(runtime: Runtime, address: int, kind: Word, always: bool) -> tuple[Level, int]:
-    """A coroutine, generator or async generator; `always`: when suspended it awaits, without a look at its opcode."""
+def _frame(runtime: Runtime, address: int, head: bytes, kind: Word) -> tuple[Level, int]:
+    """A coroutine, generator or async generator, of which `head` was read already."""
     layout, fields = runtime.layout, runtime.layout.coroutine_head
-    _, qualname, state, code_at, instruction, top = fields.unpack(runtime.objects.read(address, fields.size))
+    if len(head) < fields.size:
+        head = runtime.objects.read(address, fields.size)
+    qualname, state, code_at, instruction, top = fields.unpack_from(head)
     code = runtime.codes.at(code_at)
     offset = instruction - code.start
     place = offset if -2 <= offset < code.size else None
@@ -116,21 +133,22 @@ def _frame(runtime: Runtime, address: int, kind: Word, always: bool) -> tuple[Le
         offset=place,
         suspended=state != 0,
     )
-    if state not in layout.states_suspended or not awaits(runtime, state, code, offset, always):
+    if state not in layout.states_suspended or not awaits(runtime, state, code, offset, kind):
         return level, 0
     if not code.localsplus < top <= code.localsplus + MAX_STACK:
         raise Unreadable(address)
     # What a frame awaits is the last word of its value stack.
-    slot = address + layout.coroutine_frame + layout.frame_localsplus + 8 * (top - 1)
-    return level, runtime.objects.read_word(slot)
+    slot = layout.coroutine_frame + layout.frame_localsplus + 8 * (top - 1)
+    word = head[slot : slot + 8]
+    return level, int.from_bytes(word, "little") if len(word) == 8 else runtime.objects.read_word(address + slot)
 
 
-def awaits(runtime: Runtime, state: int, code: CodeInfo, offset: int, always: bool) -> bool:
+def awaits(runtime: Runtime, state: int, code: CodeInfo, offset: int, kind: Word) -> bool:
     """Whether a suspended frame stands in an await or `yield from`, rather than in a plain `yield`."""
     layout = runtime.layout
     if layout.state_yield_from is not None:  # 3.13: FRAME_SUSPENDED_YIELD_FROM (gh-104770)
         return state == layout.state_yield_from
-    if always:
+    if kind is COROUTINE:  # a suspended coroutine always awaits
         return True
     if not 0 <= offset < code.size - 2:
         return False
@@ -139,22 +157,9 @@ def awaits(runtime: Runtime, state: int, code: CodeInfo, offset: int, always: bo
     return (opcode in layout.resume_opcodes and argument & 3 >= 2) or opcode in layout.unknown_opcodes
 
 
-def _coroutine(runtime: Runtime, address: int, info: TypeInfo) -> tuple[Level, int]:
-    return _frame(runtime, address, COROUTINE, always=True)
-
-
-def _generator(runtime: Runtime, address: int, info: TypeInfo) -> tuple[Level, int]:
-    return _frame(runtime, address, GENERATOR, always=False)
-
-
-def _async_generator(runtime: Runtime, address: int, info: TypeInfo) -> tuple[Level, int]:
-    return _frame(runtime, address, ASYNC_GENERATOR, always=False)
-
-
-def _wrapper(runtime: Runtime, address: int, info: TypeInfo) -> tuple[Level, int]:
+def _wrapped(runtime: Runtime, address: int) -> int:
     """Objects of C that hold the awaited object in their first field."""
-    level = Level(kind=WRAPPER, address=address, name=type_name(info))
-    return level, runtime.objects.read_word(address + runtime.layout.wrapped)
+    return runtime.objects.read_word(address + runtime.layout.wrapped)
 
 
 def _foreign(runtime: Runtime, address: int, info: TypeInfo) -> tuple[Level, int]:
@@ -165,20 +170,7 @@ def _foreign(runtime: Runtime, address: int, info: TypeInfo) -> tuple[Level, int
     level = Level(kind=AWAITABLE, address=address, name=type_name(info))
     for name in ("_coro", "_coroutine", "coro"):
         inner = runtime.objects.attribute(address, name)
-        if inner and (
-            runtime.objects.type_of(inner).dotted in STEPS or cython.is_cython(runtime.objects.type_of(inner))
-        ):
+        held = runtime.objects.type_of(inner) if inner else None
+        if inner and held and (held.dotted in FRAMES or held.dotted in WRAPPERS or cython.is_cython(held)):
             return level, inner
     return level, 0
-
-
-STEPS: dict[str, Step] = {
-    "builtins.coroutine": _coroutine,
-    "builtins.generator": _generator,
-    "builtins.async_generator": _async_generator,
-    "builtins.async_generator_asend": _wrapper,
-    "builtins.async_generator_athrow": _wrapper,
-    "builtins.coroutine_wrapper": _wrapper,
-    "builtins.anext_awaitable": _wrapper,
-    "_asyncio.FutureIter": _wrapper,
-}

@@ -14,6 +14,8 @@ from qqdiag.cpython.typeinfo import BYTES, DICT, INT, LIST, TEXT, TUPLE, TYPE, T
 from qqdiag.memory.source import MemorySource, Unreadable
 
 MAX_DIGITS = 40  # of 30 bits: no number that is looked at is longer
+PEEK = 256  # holds most coroutines with their value stack
+BLOCK = 4096  # no page is smaller: a read within a block needs one page
 
 
 class Objects:
@@ -40,6 +42,11 @@ class Objects:
     def read_int(self, address: int) -> int:
         """The C int at `address`."""
         return int.from_bytes(self.read(address, 4), "little", signed=True)
+
+    def peek(self, address: int) -> bytes:
+        """What lies at `address`, at least 16 and up to PEEK bytes: no more than one aligned block holds."""
+        size = BLOCK - address % BLOCK
+        return self.read(address, PEEK if size > PEEK else size if size >= 16 else 16)
 
     # --- types -------------------------------------------------------------------------------------------------------
 

@@ -16,12 +16,6 @@ from qqdiag.memory.source import Unreadable
 from qqdiag.model import Hex, Name, Say, TaskName, Word
 from qqdiag.snapshot import Leaf, Level, Task
 
-KINDS = {
-    "builtins.coroutine": chains.COROUTINE,
-    "builtins.generator": chains.GENERATOR,
-    "builtins.async_generator": chains.ASYNC_GENERATOR,
-}
-
 
 @dataclasses.dataclass(slots=True)
 class Context:
@@ -162,7 +156,7 @@ def _running_level(runtime: Runtime, frame: RawFrame) -> Level:
     qualname = runtime.objects.read_word(frame.generator + runtime.layout.coroutine_qualname)
     offset = offset_of(frame.code, frame.offset)
     return Level(
-        kind=KINDS.get(info.dotted, chains.AWAITABLE),
+        kind=chains.FRAMES.get(info.dotted, chains.AWAITABLE),
         address=frame.generator,
         name=runtime.names.at(qualname, frame.code.qualname),
         code=frame.code.index,

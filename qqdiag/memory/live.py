@@ -18,7 +18,6 @@ from qqdiag.memory.source import Region, Unreadable
 from qqdiag.model import Say
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-READ_AHEAD = 65536
 HIGHEST = 1 << 56  # above every user address of x86-64 and aarch64, five-level page tables included
 LARGEST = 1 << 28
 
@@ -26,8 +25,9 @@ LARGEST = 1 << 28
 class LiveMemory:
     """A `MemorySource` over one process. What was read once is kept: `pages`, by page address, until `forget()`."""
 
-    def __init__(self, pid: int, read_ahead: int = READ_AHEAD) -> None:
-        """`read_ahead` in bytes, a power of two of at least a page. Raises NoSuchTarget and NotPermitted."""
+    def __init__(self, pid: int, read_ahead: int = PAGE) -> None:
+        """`read_ahead` in bytes, a power of two of at least a page (more makes the walk slower: it is not the system
+        calls that cost). Raises NoSuchTarget and NotPermitted."""
         self.pid = pid
         self.pages: dict[int, bytes] = {}
         self.reads = 0  # system calls
