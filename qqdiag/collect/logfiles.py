@@ -9,6 +9,8 @@ import datetime
 import math
 import os
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from qqdiag.collect import proc, rooted
@@ -23,11 +25,13 @@ LINE_CHARACTERS_MAX = 2000
 RECORD_LINES_MAX = 50
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
+Age = Callable[[str | None], float | None]  # of a time as written, in seconds
+
 
 class Record(NamedTuple):
     """One record; time, level and logger are None for lines that belong to none."""
 
-    time: float | None  # seconds since 1970
+    time: str | None  # as written
     level: str | None
     logger: str | None
     text: str
@@ -40,75 +44,84 @@ def read(fd: int, word: str, path: str, profile: Profile, zone: datetime.tzinfo,
     status = os.fstat(fd)
     start = max(0, status.st_size - TAIL_BYTES)
     data = rooted.read_at(fd, start, TAIL_BYTES)
-    records = _records(data, start > 0, profile, zone)
+    records = _records(data, start > 0, profile)
+    age = partial(_age, profile.time_format, zone, now)
     return LogFile(
         name=Word(word),
         path=Path(path),
         size=status.st_size,
         age=max(0.0, now - status.st_mtime),
-        last=[_line(record, now) for record in records[-LINES_KEPT:]],
-        events=events(records, profile, now)[-EVENTS_KEPT:],
+        last=[_line(record, age) for record in records[-LINES_KEPT:]],
+        events=_events(records, profile, age)[-EVENTS_KEPT:],
     )
 
 
-def _records(data: bytes, cut: bool, profile: Profile, zone: datetime.tzinfo) -> list[Record]:
+def _records(data: bytes, cut: bool, profile: Profile) -> list[Record]:
     """`cut`: the data begins within a line, which is left out."""
     pattern = re.compile(profile.line)
     lines = proc.text(data).split("\n")
     unfinished = lines.pop()
     found: list[Record] = []
     for number, line in enumerate(lines[1:] if cut else lines, 1):
-        _add(found, line, number, pattern, profile.time_format, zone)
+        _add(found, line, number, pattern)
     if unfinished:
-        _add(found, unfinished, len(lines) + 1, pattern, profile.time_format, zone)
+        _add(found, unfinished, len(lines) + 1, pattern)
         found[-1] = found[-1]._replace(whole=False)
     return found
 
 
-def _add(
-    found: list[Record], line: str, number: int, pattern: re.Pattern[str], form: str, zone: datetime.tzinfo
-) -> None:
+def _add(found: list[Record], line: str, number: int, pattern: re.Pattern[str]) -> None:
     """A new record, or one more line of the last."""
     line = line.rstrip("\r")[:LINE_CHARACTERS_MAX]
     if head := pattern.match(line):
         level = head["level"] if head["level"] in LEVELS else None
-        found.append(Record(_time(head["time"], form, zone), level, head["logger"], head["message"], number))
+        found.append(Record(head["time"], level, head["logger"], head["message"], number))
     elif not found or found[-1].time is None:
         found.append(Record(None, None, None, line, number))
     elif found[-1].text.count("\n") < RECORD_LINES_MAX:
         found[-1] = found[-1]._replace(text=f"{found[-1].text}\n{line}")
 
 
-def _time(text: str, form: str, zone: datetime.tzinfo) -> float | None:
+def _age(form: str, zone: datetime.tzinfo, now: float, written: str | None) -> float | None:
     try:
-        return datetime.datetime.strptime(text, form).replace(tzinfo=zone).timestamp()
+        time = datetime.datetime.strptime(written or "", form).replace(tzinfo=zone)
+        return max(0.0, now - time.timestamp())
     except (ValueError, OverflowError):
         return None
 
 
-def events(records: list[Record], profile: Profile, now: float) -> list[LogEvent]:
+def _events(records: list[Record], profile: Profile, age: Age) -> list[LogEvent]:
     """The records that a phrase knows, oldest first. A line without an end is none yet: its numbers may be cut."""
     phrases = [(phrase, re.compile(phrase.pattern)) for phrase in profile.phrases]
-    return [
-        LogEvent(
-            event=Word(phrase.event),
-            age=max(0.0, now - record.time),
-            level=Word(record.level or "UNKNOWN"),
-            numbers=_numbers(found),
-            line=record.line,
-        )
-        for record in records
-        if record.time is not None and record.whole
-        for phrase, found in _first(record, phrases)
-    ]
+    any_phrase = re.compile("|".join(f"(?:{phrase.pattern})" for phrase in profile.phrases))
+    found = []
+    for record in records:
+        message = record.text.partition("\n")[0]
+        if record.time is None or not record.whole or not any_phrase.search(message):
+            continue
+        known, then = _first(record.logger or "", message, phrases), age(record.time)
+        if known and then is not None:
+            found.append(_event(*known, record, then))
+    return found
 
 
-def _first(record: Record, phrases: list[tuple[Phrase, re.Pattern[str]]]) -> list[tuple[Phrase, re.Match[str]]]:
-    """The first phrase that knows it, as a list of one or none."""
+def _first(
+    logger: str, message: str, phrases: list[tuple[Phrase, re.Pattern[str]]]
+) -> tuple[Phrase, re.Match[str]] | None:
     for phrase, pattern in phrases:
-        if (record.logger or "").startswith(phrase.logger) and (found := pattern.search(record.text)):
-            return [(phrase, found)]
-    return []
+        if logger.startswith(phrase.logger) and (found := pattern.search(message)):
+            return phrase, found
+    return None
+
+
+def _event(phrase: Phrase, found: re.Match[str], record: Record, age: float) -> LogEvent:
+    return LogEvent(
+        event=Word(phrase.event),
+        age=age,
+        level=Word(record.level or "UNKNOWN"),
+        numbers=_numbers(found),
+        line=record.line,
+    )
 
 
 def _numbers(found: re.Match[str]) -> list[float]:
@@ -123,9 +136,9 @@ def _numbers(found: re.Match[str]) -> list[float]:
     return numbers
 
 
-def _line(record: Record, now: float) -> LogLine:
+def _line(record: Record, age: Age) -> LogLine:
     return LogLine(
-        age=None if record.time is None else max(0.0, now - record.time),
+        age=age(record.time),
         level=Word(record.level) if record.level else None,
         logger=Name(record.logger) if record.logger else None,
         text=FreeText(record.text),
