@@ -11,13 +11,13 @@ Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
 def text(redacted: Redacted) -> str:
     """The document, indented, ASCII."""
-    return _encoded(plain(redacted.document))
+    return encoded(plain(redacted.document))
 
 
 def error_text(kind: Shown, message: Shown, hint: Shown) -> str:
     """An error in the shape that `--json` promises for it."""
     error: dict[str, Public] = {"kind": kind, "message": message, "hint": hint}
-    return _encoded(plain({"schema_version": SCHEMA_VERSION, "error": error}))
+    return encoded(plain({"schema_version": SCHEMA_VERSION, "error": error}))
 
 
 def plain(value: Public) -> Plain:
@@ -33,10 +33,6 @@ def plain(value: Public) -> Plain:
     raise TypeError(f"a {type(value).__name__} is not public")
 
 
-def _encoded(tree: Plain) -> str:
+def encoded(tree: Plain) -> str:
+    """A tree as text."""
     return msgspec.json.format(msgspec.json.encode(tree), indent=2).decode() + "\n"
-
-
-def rows_text(rows: list[dict[str, Shown]]) -> str:
-    """A list of objects."""
-    return _encoded([{name: text_of(cell) for name, cell in row.items()} for row in rows])

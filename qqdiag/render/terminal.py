@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from qqdiag.redact import Redacted, Shown, text_of
+from qqdiag.redact import Redacted, text_of
 from qqdiag.render.lines import Styled, one_line, section_lines
 from qqdiag.report.document import Mark
 
@@ -52,11 +52,3 @@ def coloured(redacted: Redacted, width: int) -> str:
     return "".join(
         f"{style(part.text, **_STYLES[part.mark])}\n" for line in lines(redacted) for part in wrapped(line, width)
     )
-
-
-def rows_text(rows: list[dict[str, Shown]]) -> str:
-    """A table of equal rows, without a head."""
-    cells = [[text_of(cell) for cell in row.values()] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lined = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
-    return "".join(f"{line.rstrip()}\n" for line in lined)

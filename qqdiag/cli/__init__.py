@@ -1,0 +1,74 @@
+"""The command line: one function a command. Only this package prints, catches and ends with an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from qqdiag.cli import commands
+from qqdiag.cli.console import fail
+from qqdiag.cli.lab import lab
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="qqdiag")
+def cli() -> None:
+    """Say from outside why a chat-bot gateway is silent although its process is alive.
+
+    TARGET is a process id, a capture, a systemd unit, or nothing: then the one gateway that runs here.
+
+    Exit codes: 0 nothing found, 1 something found, 2 could not run, 3 evidence is missing,
+    4 the output would have held a private value, 70 a fault of qqdiag, 130 interrupted.
+
+    Example: qqdiag inspect 1234
+    """
+
+
+for command in (*commands.ALL, lab):
+    cli.add_command(command)
+
+
+def _unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The interpreter's hook for what nothing caught: a short sentence instead of a traceback, and exit code 70."""
+    from qqdiag.exits import OWN_FAULT
+    from qqdiag.redact.errors import own_fault
+
+    if os.environ.get("QQDIAG_TRACEBACK"):
+        sys.__excepthook__(kind, error, trace)
+    fail(own_fault(kind, trace))
+    raise SystemExit(OWN_FAULT)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and give its exit code."""
+    from qqdiag.errors import QqdiagError
+
+    try:
+        return int(cli.main(arguments, prog_name="qqdiag", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        from qqdiag.redact.errors import usage
+
+        fail(usage(error))
+        return 2
+    except click.Abort:
+        return 130
+    except QqdiagError as error:
+        from qqdiag.redact.errors import expected
+
+        fail(expected(error))
+        return error.exit_code
+
+
+def main() -> None:
+    """The console script."""
+    sys.excepthook = _unexpected
+    sys.exit(run(sys.argv[1:]))

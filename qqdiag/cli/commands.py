@@ -1,0 +1,171 @@
+"""The commands that look at a gateway, and those that tell what is known.
+
+What a command needs is imported inside of it, so that `qqdiag --help` stays quick.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qqdiag.cli import options
+from qqdiag.cli.console import emit, note, progress, width
+
+if TYPE_CHECKING:
+    from qqdiag.finding import Diagnosis
+    from qqdiag.snapshot import Snapshot
+    from qqdiag.target import Live, Target
+
+
+@click.command()
+@options.target
+@options.interval
+@options.pause
+@options.as_json
+@options.raw
+def inspect(target: str | None, interval: float, pause: bool, as_json: bool, raw: bool) -> int:
+    """Say why a gateway is silent, the verdict first and last.
+
+    Example: qqdiag inspect 1234 --interval 2
+    """
+    return look_at(target, interval, pause, as_json, raw)
+
+
+@click.command()
+@options.target
+@options.interval
+@options.pause
+@options.output
+@click.option("--format", "form", type=click.Choice(["md", "json", "text"]), default="md", show_default=True)
+@click.option("--raw/--redact", " /--no-redact", default=False, help="Keep private values, and say so on the page.")
+@click.option("--exit-code", is_flag=True, help="End with the code of the verdict instead of 0.")
+def report(
+    target: str | None, interval: float, pause: bool, output: Path | None, form: str, raw: bool, exit_code: bool
+) -> int:
+    """Write a page that can be posted: nothing in it names a person, a host or a secret.
+
+    Example: qqdiag report 1234 -o report.md
+    """
+    from qqdiag.exits import of_diagnosis
+    from qqdiag.output import write_private
+    from qqdiag.publish import page
+
+    snapshot, diagnosis = _examine(target, interval, pause)
+    text = page(snapshot, diagnosis, form, raw)
+    if output is None or str(output) == "-":
+        emit(text)
+    else:
+        write_private(output, text.encode("utf-8", "backslashreplace"))
+    return of_diagnosis(diagnosis) if exit_code else 0
+
+
+@click.command()
+@options.target
+@options.interval
+@options.pause
+@options.required_output
+def capture(target: str | None, interval: float, pause: bool, output: Path) -> int:
+    """Keep everything that the diagnosis needs, to repeat it elsewhere and later. It holds secrets.
+
+    Example: qqdiag capture 1234 -o hang.qqd
+    """
+    from qqdiag.capture import write
+    from qqdiag.run import record
+    from qqdiag.target import resolve
+
+    live = _process(resolve(target))
+    with progress() as step:
+        recording = record(live, interval, pause=pause, progress=step)
+    write(output, recording)
+    note("what was written holds the gateway's secrets: never post it. To post: qqdiag report FILE")
+    return 0
+
+
+@click.command()
+@click.argument("id")
+def explain(id: str) -> int:
+    """Print the runbook of a failure.
+
+    Example: qqdiag explain hot-loop
+    """
+    from qqdiag.explain import runbook
+
+    emit(runbook(id))
+    return 0
+
+
+@click.command()
+@options.as_json
+def signatures(as_json: bool) -> int:
+    """List the failures that are known.
+
+    Example: qqdiag signatures --json
+    """
+    from qqdiag.redact.listing import listing
+    from qqdiag.render.rows import rows
+    from qqdiag.signatures import signatures as known
+
+    emit(rows(listing(known()), as_json))
+    return 0
+
+
+@click.command()
+@options.target
+@options.as_json
+@click.option("--console", is_flag=True, help="Open its console after the list.")
+def attach(target: str | None, as_json: bool, console: bool) -> int:
+    """List the tasks that a gateway's own aiomonitor knows, and open its console.
+
+    Example: qqdiag attach 1234 --console
+    """
+    from qqdiag.attach import find, open_console
+    from qqdiag.redact.listing import monitor_listing
+    from qqdiag.render.rows import rows
+    from qqdiag.target import resolve
+
+    pid = _process(resolve(target)).pid
+    monitor = find(pid)
+    emit(rows(monitor_listing(monitor), as_json))
+    if console:
+        open_console(pid, monitor)
+    return 0
+
+
+def look_at(
+    target: str | None, interval: float = 1.0, pause: bool = True, as_json: bool = False, raw: bool = False
+) -> int:
+    """Examine a target, print it, and give the exit code of the verdict."""
+    from qqdiag.exits import of_diagnosis
+    from qqdiag.publish import page
+
+    snapshot, diagnosis = _examine(target, interval, pause)
+    emit(page(snapshot, diagnosis, "json" if as_json else "text", raw, width()))
+    return of_diagnosis(diagnosis)
+
+
+def _examine(target: str | None, interval: float, pause: bool) -> tuple[Snapshot, Diagnosis]:
+    from qqdiag.diagnose import diagnose
+    from qqdiag.run import take
+    from qqdiag.target import resolve
+
+    with progress() as step:
+        snapshot = take(resolve(target), interval, pause=pause, progress=step)
+    return snapshot, diagnose(snapshot)
+
+
+def _process(target: Target) -> Live:
+    """A target that must be a process."""
+    from qqdiag.errors import UsageError
+    from qqdiag.model import Say
+    from qqdiag.target import Live
+
+    if isinstance(target, Live):
+        return target
+    raise UsageError(
+        Say("this needs a running process, not a capture"), Say("qqdiag inspect shows what a capture holds")
+    )
+
+
+ALL = (inspect, report, capture, attach, explain, signatures)

@@ -1,0 +1,71 @@
+"""Stdout, stderr and the terminal. Nothing else of qqdiag prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from qqdiag.redact.errors import ShownError
+
+
+def width() -> int:
+    """Columns of the terminal; 0 for plain text."""
+    import shutil
+
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout or not sys.stdout.isatty()
+    return 0 if plain else max(60, shutil.get_terminal_size().columns)
+
+
+def emit(text: str) -> None:
+    """Write to stdout. A reader that went away (`| head`) has seen what it wanted."""
+    if sys.stdout is None:  # closed by the shell: `>&-`
+        return
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Gives what is to be told of each step; on a terminal, a step that takes over a second is then named."""
+    current = [""]
+    if not sys.stderr.isatty():
+        yield current.append
+        return
+    from threading import Event, Thread
+
+    done = Event()
+
+    def watch() -> None:
+        while not done.wait(1.0):
+            click.echo(f"... {current[-1]}", err=True)
+
+    Thread(target=watch, daemon=True).start()
+    try:
+        yield current.append
+    finally:
+        done.set()
+
+
+def note(text: str) -> None:
+    """A remark on stderr, beside what was asked for."""
+    click.echo(f"qqdiag: {text}", err=True)
+
+
+def fail(error: ShownError) -> None:
+    """One sentence and one hint on stderr, or as JSON on stdout where that was asked for."""
+    if "--json" in sys.argv:
+        from qqdiag.render.jsonout import error_text
+
+        emit(error_text(error.kind, error.message, error.hint))
+    else:
+        click.echo(f"qqdiag: {error.message}\n  {error.hint}", err=True)

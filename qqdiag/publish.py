@@ -1,0 +1,27 @@
+"""The arrow's end: a diagnosis becomes the text of one format, looked through before anybody sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qqdiag.finding import Diagnosis
+from qqdiag.model import Word
+from qqdiag.redact import Redacted
+from qqdiag.redact.known import known_of
+from qqdiag.redact.selfcheck import rendered
+from qqdiag.render import jsonout, markdown, terminal
+from qqdiag.snapshot import Snapshot
+
+FORMS: dict[str, Callable[[Redacted], str]] = {"json": jsonout.text, "md": markdown.text, "text": terminal.text}
+
+
+def page(snapshot: Snapshot, diagnosis: Diagnosis, form: str, raw: bool = False, width: int = 0) -> str:
+    """The text in the format `form` (a key of `FORMS`); with a `width`, coloured and wrapped for a terminal.
+
+    Raises LeakRefused when it would hold a private value.
+    """
+    render = FORMS[form]
+    if form == "text" and width:
+        render = lambda redacted: terminal.coloured(redacted, width)  # noqa: E731
+    also = known_of(snapshot.pid) if snapshot.origin == Word("live") else ()
+    return rendered(render, snapshot, diagnosis, raw, also, facts=form == "json")
