@@ -11,12 +11,12 @@ import errno
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Generic, NamedTuple, TypeVar
 
 from qqdiag.errors import QqdiagError
-from qqdiag.memory.copied import Copied, Range, Traced, ranges_of
-from qqdiag.memory.live import LiveMemory
+from qqdiag.memory.copied import Copied, Range, ranges_of
+from qqdiag.memory.live import PAGE, LiveMemory
 from qqdiag.memory.pause import NotPaused, Tracer
 from qqdiag.memory.source import MemorySource, Region, Unreadable
 from qqdiag.model import Say, Word
@@ -66,7 +66,7 @@ def freeze(
     if pause:
         try:
             with ExitStack() as stack:
-                live = stack.enter_context(LiveMemory(pid))
+                live = stack.enter_context(LiveMemory(pid, read_ahead=PAGE))
                 if tracer is None or not tracer.alive:
                     tracer = stack.enter_context(Tracer(pid))
                 frozen = _freeze(live, walk, deadline, tracer)
@@ -94,36 +94,47 @@ def _state(path: str) -> bytes:
 
 
 def _freeze(live: LiveMemory, walk: Walk[T], deadline: float, tracer: Tracer) -> Frozen[T] | None:
-    pages = _learn(live, walk)
+    learned, dirty = _learn(live, walk)
+    needed = set(learned)
     pause, late = 0.0, 0
     for attempt in range(ROUNDS + 1):
-        ranges = ranges_of(pages, live.regions(), BUDGET) if attempt < ROUNDS else _bulk(live)
+        ranges = ranges_of(needed, live.regions(), BUDGET) if attempt < ROUNDS else _bulk(live)
         if not ranges:
             return None
         taken_at = time.monotonic()
         copy = tracer.copy(ranges, deadline)
         pause += copy.pause
         memory = Copied(ranges, copy.data, copy.unread, live)
-        try:
-            value = walk(memory)
-        except (QqdiagError, Unreadable):
-            if not memory.late:
-                raise
+        # A walk depends on the pages that it read and on nothing else: where none has changed, it is not repeated.
+        value = dirty if attempt == 0 and _unchanged(learned, memory) else _walk(memory, walk)
         late += len(memory.late)
-        if not memory.late:
-            return Frozen(value, taken_at, pause, late, Word("frozen"), memory.pages(), live.regions())
-        pages = pages | memory.touched
+        if not memory.late and value is not None:
+            return Frozen(value, taken_at, pause, late, Word("frozen"), memory.pages, live.regions())
+        needed |= memory.late
     return None
 
 
-def _learn(live: MemorySource, walk: Walk[T]) -> set[int]:
-    """The pages that a walk needs. A torn structure may end it early: the next rounds find the rest."""
-    source = Traced(live)
+def _learn(live: LiveMemory, walk: Walk[T]) -> tuple[dict[int, bytes], T | None]:
+    """The pages that a walk needs, and what it found. A torn structure may end it early: later rounds find the rest."""
+    value = None
+    with suppress(Unreadable):
+        value = walk(live)
+    return dict(live.pages), value
+
+
+def _walk(memory: Copied, walk: Walk[T]) -> T | None:
+    """What a walk over the copy finds; None when it went astray in a page that is not of the copy."""
     try:
-        walk(source)
-    except Unreadable:
-        return source.touched
-    return source.touched
+        return walk(memory)
+    except (QqdiagError, Unreadable):
+        if not memory.late:
+            raise
+        return None
+
+
+def _unchanged(learned: dict[int, bytes], memory: Copied) -> bool:
+    """Whether the copy has what was read before it. Pages that are not in the copy are fixed."""
+    return all(memory.read(start, PAGE) == page for start, page in learned.items()) and not memory.late
 
 
 def _bulk(live: LiveMemory) -> list[Range]:
@@ -133,11 +144,10 @@ def _bulk(live: LiveMemory) -> list[Range]:
 
 
 def _read_live(pid: int, walk: Walk[T]) -> Frozen[T]:
-    with LiveMemory(pid) as live:
-        source = Traced(live)
+    with LiveMemory(pid, read_ahead=PAGE) as live:
         taken_at = time.monotonic()
-        value = walk(source)
-        return Frozen(value, taken_at, 0.0, 0, Word("unpaused"), source.pages(), live.regions())
+        value = walk(live)
+        return Frozen(value, taken_at, 0.0, 0, Word("unpaused"), live.pages, live.regions())
 
 
 def _read_twice(pid: int, walk: Walk[T], deadline: float, agree: Agree[T]) -> Frozen[T]:
