@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qqdiag.cpython.chains import is_future
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.strings import c_string, printable
 from qqdiag.memory.source import Unreadable
@@ -75,12 +74,14 @@ def _touched(runtime: Runtime, address: int) -> list[int]:
     objects = runtime.objects
     try:
         info = objects.type_of(address)
-        if is_future(info):
+        if info.is_future:
             return [address]
+        if not info.heap:
+            return []
         attribute = next((TIMEOUTS[base] for base in info.bases if base in TIMEOUTS), None)
         held = objects.attribute(address, attribute) if attribute else None
         found = [] if held is None else [held, *objects.items(held, MAX_ARGUMENTS)]
-        return [item for item in found if is_future(objects.type_of(item))]
+        return [item for item in found if objects.type_of(item).is_future]
     except Unreadable:  # an argument that is being torn down: the others still count
         return []
 

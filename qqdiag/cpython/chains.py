@@ -21,8 +21,6 @@ from qqdiag.model import Hex, Name, Say, Word
 from qqdiag.snapshot import Level
 
 MAX_LEVELS = 1_000
-FUTURE, TASK = "_asyncio.Future", "_asyncio.Task"
-PYTHON_FUTURE, PYTHON_TASK = "asyncio.futures.Future", "asyncio.tasks.Task"
 
 COROUTINE, GENERATOR, ASYNC_GENERATOR = Word("coroutine"), Word("generator"), Word("async-generator")
 WRAPPER, AWAITABLE = Word("wrapper"), Word("awaitable")
@@ -53,14 +51,6 @@ class Chain:
     executing: bool = False  # the last level runs: its value stack says nothing
     truncated: bool = False
     doubts: list[Say] = dataclasses.field(default_factory=list)
-
-
-def is_future(info: TypeInfo) -> bool:
-    return FUTURE in info.bases or PYTHON_FUTURE in info.bases
-
-
-def is_task(info: TypeInfo) -> bool:
-    return TASK in info.bases or PYTHON_TASK in info.bases
 
 
 def follow(runtime: Runtime, root: int) -> Chain:
@@ -94,8 +84,8 @@ def _advance(runtime: Runtime, chain: Chain, address: int) -> int:
         level, awaited = _frame(runtime, address, head, frame)
     elif info.dotted in WRAPPERS:
         level, awaited = Level(kind=WRAPPER, address=address, name=type_name(info)), _wrapped(runtime, address)
-    elif is_future(info):
-        kind = TASK_LEVEL if is_task(info) else FUTURE_LEVEL
+    elif info.is_future:
+        kind = TASK_LEVEL if info.is_task else FUTURE_LEVEL
         level, awaited = Level(kind=kind, address=address, name=type_name(info)), 0
         chain.end = address
     else:

@@ -6,9 +6,8 @@ import dataclasses
 import struct
 from collections.abc import Sequence
 
-from qqdiag.cpython.chains import FUTURE, PYTHON_TASK, TASK
 from qqdiag.cpython.runtime import Runtime
-from qqdiag.cpython.typeinfo import TypeInfo
+from qqdiag.cpython.typeinfo import FUTURE, TypeInfo
 from qqdiag.memory.source import Unreadable
 
 PENDING, CANCELLED, FINISHED, UNKNOWN = "pending", "cancelled", "finished", "unknown"
@@ -39,14 +38,14 @@ def fields(runtime: Runtime, address: int) -> Fields:
     info = runtime.objects.type_of(address)
     if FUTURE in info.bases:
         return _c_fields(runtime, address, info)
-    if any(base in ("asyncio.futures.Future", PYTHON_TASK) for base in info.bases):
+    if info.is_future:
         return _python_fields(runtime, address, info)
     raise Unreadable(address)
 
 
 def _c_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:
     layout = runtime.layout
-    task = TASK in info.bases
+    task = info.is_task
     size = layout.fingerprint_asyncio["Task" if task else "Future"]
     words = struct.unpack(f"<{size // 8}Q", runtime.objects.read(address, size))
     found = Fields(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qqdiag.cpython import callbacks, frames
-from qqdiag.cpython.chains import Chain, is_task, type_name
+from qqdiag.cpython.chains import Chain, type_name
 from qqdiag.cpython.futures import UNKNOWN, Fields, fields
 from qqdiag.cpython.futures import callbacks as callbacks_of
 from qqdiag.cpython.runtime import Runtime
@@ -65,7 +65,7 @@ Kind = tuple[str, int | None, list[int], int | None]
 
 def _kind(runtime: Runtime, chain: Chain, future: Fields, deadline: dict[int, float]) -> Kind:
     """(kind, task, children, fd) of the future at the end of a chain."""
-    if is_task(future.info):
+    if future.info.is_task:
         return "task", future.address, [], None
     if GATHERING in future.info.bases:
         children = runtime.objects.attribute(future.address, "_children")
@@ -84,7 +84,7 @@ def _by_callbacks(runtime: Runtime, future: Fields) -> Kind | None:
         name = callbacks.name(runtime, callback).reveal()
         if name == "shield.<locals>._outer_done_callback":
             inner = [item for item in callbacks.closure(runtime, callback) if item != future.address]
-            tasks = [item for item in inner if is_task(runtime.objects.type_of(item))]
+            tasks = [item for item in inner if runtime.objects.type_of(item).is_task]
             return "shield", tasks[0] if tasks else None, _futures(runtime, inner), None
         if name == "_chain_future.<locals>._call_check_cancel":
             return "executor", None, [], None

@@ -51,7 +51,7 @@ def read(runtime: Runtime, raw: list[Fields], threads: list[Thread], deadline: d
 
 
 def _fields(runtime: Runtime, address: int) -> Fields:
-    if not chains.is_task(runtime.objects.type_of(address)):
+    if not runtime.objects.type_of(address).is_task:
         raise Unreadable(address)
     return fields(runtime, address)
 
@@ -118,7 +118,7 @@ def _append_waiter(runtime: Runtime, chain: Chain, waiter: int, doubts: list[Say
     last = chain.levels[-1] if chain.levels else None
     if last is None or last.kind != chains.GENERATOR:
         doubts.append(Say("The task waits for {waiter}, which its chain does not reach.", waiter=Hex(waiter)))
-    kind = Word("task") if chains.is_task(info) else Word("future")
+    kind = chains.TASK_LEVEL if info.is_task else chains.FUTURE_LEVEL
     chain.levels.append(Level(kind=kind, address=waiter, name=type_name(info)))
     chain.end = waiter
 

@@ -14,11 +14,14 @@ MANAGED_DICT = 1 << 4
 INLINE_VALUES = 1 << 2
 INT, LIST, TUPLE, BYTES, TEXT, DICT, EXCEPTION, TYPE = (1 << bit for bit in (24, 25, 26, 27, 28, 29, 30, 31))
 
+FUTURE, TASK = "_asyncio.Future", "_asyncio.Task"
+PYTHON_FUTURE, PYTHON_TASK = "asyncio.futures.Future", "asyncio.tasks.Task"
+FUTURES, TASKS = frozenset({FUTURE, PYTHON_FUTURE}), frozenset({TASK, PYTHON_TASK})
 MAX_BASES = 200
 LARGEST = 1 << 20  # tp_basicsize
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class TypeInfo:
     """A type, read once. `bases` are the dotted names along its method resolution order, its own first."""
 
@@ -35,6 +38,8 @@ class TypeInfo:
     flags: int  # tp_flags (Include/object.h)
     dictoffset: int
     cached_keys: int  # ht_cached_keys, 0 when there are none
+    is_future: bool  # asyncio's Future or Task, C's or Python's, or a class derived from one
+    is_task: bool
 
     @property
     def heap(self) -> bool:
@@ -70,6 +75,8 @@ def read(memory: MemorySource, layout: Layout, names: Names, pointer: int) -> Ty
         flags=flags,
         dictoffset=word.unpack_from(head, layout.type_dictoffset)[0],
         cached_keys=containers.words(memory, pointer + layout.heap_cached_keys, 1)[0] if flags & HEAP_TYPE else 0,
+        is_future=not FUTURES.isdisjoint(bases),
+        is_task=not TASKS.isdisjoint(bases),
     )
 
 
