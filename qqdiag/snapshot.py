@@ -317,6 +317,8 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, tag="gateway"):
     profile: Word | None  # None: no profile fits, only what every library shows
     websockets: list[WebSocket] = []
     adapters: list[Adapter] = []
+    listeners: list[int] = []  # of the tasks that run or failed unnoticed: those whose code receives from a WebSocket
+    truncated: bool = False  # the search for holders was ended before its end
 
 
 # --- logs, state file, monitor ---------------------------------------------------------------------------------------

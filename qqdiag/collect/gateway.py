@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from qqdiag.collect import adapters, websockets
+from qqdiag.collect import adapters, callgraph, websockets
 from qqdiag.collect.reach import Reach, frame_of
 from qqdiag.cpython.frames import RawFrame, frame_at, locals_of
 from qqdiag.cpython.runtime import Runtime
@@ -146,8 +146,29 @@ def _gateway(reach: Reach, python: Python, profiles: Sequence[Profile], held: di
             found[adapter.websocket] = websockets.read(reach.runtime, adapter.websocket, transports)
     seen = {ws.fd for ws in found.values()}
     rest = [websockets.of_transport(row) for row in transports if row.websocket_reader and row.fd not in seen]
-    profile = Word(recognised[0].profile.reveal()) if recognised else None
-    return Gateway(profile=profile, websockets=[*found.values(), *rest], adapters=recognised)
+    return Gateway(
+        profile=Word(recognised[0].profile.reveal()) if recognised else None,
+        websockets=[*found.values(), *rest],
+        adapters=recognised,
+        listeners=[task.address for task in python.tasks if _asked(task) and _listens(reach, task)],
+        truncated=reach.exhausted,
+    )
+
+
+def _asked(task: Task) -> bool:
+    """Whether it matters if the task is a listener, and no waiting frame can tell."""
+    return task.state.reveal() == "running" or (task.state.reveal() == "failed" and task.exception_fetched is False)
+
+
+def _listens(reach: Reach, task: Task) -> bool:
+    for level in task.chain:
+        try:
+            frame = frame_of(reach.runtime, level.address)
+            if frame is not None and callgraph.receives(reach.runtime, frame.code.address, reach.classes.values()):
+                return True
+        except Unreadable:
+            continue
+    return False
 
 
 def _held(websocket: WebSocket, holding: Holding) -> WebSocket:

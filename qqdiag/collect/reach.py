@@ -30,6 +30,7 @@ class Reach:
     def __init__(self, runtime: Runtime, wanted: Wanted) -> None:
         self.runtime = runtime
         self.looks = 0
+        self.classes: dict[int, TypeInfo] = {}  # of the gateway's own objects that were met, by address
         self._wanted = wanted
         self._is_wanted: dict[int, bool] = {}
         self._closed: dict[int, bool] = {}
@@ -100,6 +101,8 @@ class Reach:
         if known is None:
             foreign = not info.heap or info.module.startswith(FOREIGN) or "builtins.type" in info.bases
             known = self._closed[info.address] = foreign and info.dotted not in CONTAINERS
+            if not foreign:
+                self.classes[info.address] = info
         return known
 
     def _inside(self, address: int, info: TypeInfo) -> Iterator[int]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
-from qqdiag.listeners import calls, is_open, readers, unfinished
+from qqdiag.listeners import is_open, readers, unfinished
 from qqdiag.model import Bytes, Missing, Name, Say
-from qqdiag.snapshot import RECEIVES, Adapter, Gateway, Socket, WebSocket
+from qqdiag.snapshot import Adapter, Gateway, Socket, WebSocket
 from qqdiag.waits import ONE_SAMPLE, View
 
 ID = "dead-listener"
@@ -104,18 +104,18 @@ def _unread_before(view: View, websocket: WebSocket) -> bool:
 
 
 def _failed(view: View) -> list[Finding]:
-    """A task that received from a WebSocket and ended by an exception that nobody fetched, and that none replaced."""
+    """A listener that ended by an exception which nobody fetched, and that no other task replaced."""
+    gateway = view.last.gateway
+    listeners = gateway.listeners if isinstance(gateway, Gateway) else []
     names = {task.chain[0].name for task in view.tasks.values() if unfinished(task) and task.chain}
     found = []
-    for task in view.tasks.values():
-        unheard = task.state.reveal() == "failed" and task.exception_fetched is False
-        if unheard and task.chain and calls(view, task, RECEIVES) and task.chain[0].name not in names:
-            error = task.exception or Name("Exception")
-            because = Say("its code receives from a WebSocket, no other task runs it, and nobody fetched its exception")
-            summary = Say(
-                "The listener {name} ended by {error}, and nobody noticed.", name=task.chain[0].name, error=error
-            )
-            found.append(_finding(Confidence.LIKELY, because, summary, task.address, ()))
+    for task in (view.tasks[address] for address in listeners if address in view.tasks):
+        if unfinished(task) or not task.chain or task.chain[0].name in names:
+            continue
+        error = task.exception or Name("Exception")
+        because = Say("its code receives from a WebSocket, no other task runs it, and nobody fetched its exception")
+        summary = Say("The listener {name} ended by {error}, and nobody noticed.", name=task.chain[0].name, error=error)
+        found.append(_finding(Confidence.LIKELY, because, summary, task.address, ()))
     return found
 
 

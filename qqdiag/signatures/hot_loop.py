@@ -7,10 +7,9 @@ that was due before the first sample is still unserved in the second.
 from __future__ import annotations
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
-from qqdiag.listeners import calls
 from qqdiag.loop_thread import Doing, LoopThread, loop_threads
 from qqdiag.model import Name, Percent, Say, Seconds
-from qqdiag.snapshot import RECEIVES, Gateway, Task, WebSocket
+from qqdiag.snapshot import Gateway, Task
 from qqdiag.waits import ONE_SAMPLE, View
 
 ID = "hot-loop"
@@ -52,15 +51,13 @@ def _judge(view: View, thread: LoopThread) -> Finding | None:
 
 def _listens_to_closed(view: View, task: Task) -> bool:
     """Whether the running task is a listener, and each WebSocket that it holds is closed: receive returns at once."""
-    held = [ws for ws in view.websockets if task.address in ws.holders]
-    return _is_listener(view, task, held) and all(ws.closed for ws in held)
-
-
-def _is_listener(view: View, task: Task, held: list[WebSocket]) -> bool:
     gateway = view.last.gateway
-    adapters = gateway.adapters if isinstance(gateway, Gateway) else []
-    named = any(adapter.listener == task.address for adapter in adapters)
-    return named or (bool(held) and (calls(view, task, RECEIVES) or any(task.address in ws.readers for ws in held)))
+    if not isinstance(gateway, Gateway):
+        return False
+    held = [ws for ws in gateway.websockets if task.address in ws.holders]
+    named = any(adapter.listener == task.address for adapter in gateway.adapters)
+    listens = named or task.address in gateway.listeners or any(task.address in ws.readers for ws in held)
+    return listens and bool(held) and all(ws.closed for ws in held)
 
 
 def _same_task(view: View, thread: LoopThread) -> bool:

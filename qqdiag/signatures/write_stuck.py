@@ -18,7 +18,7 @@ ID = "write-stuck"
 SEVERITY = Severity.HANG
 TITLE = "A write waits for a peer that does not read"
 
-EARLY = 3.0  # seconds without a byte leaving: a slow reader opens its window in steps
+EARLY = 1.5  # seconds without a byte leaving: a reader opens its window in steps of one segment
 LONG = 30.0
 
 

@@ -1,0 +1,69 @@
+"""Whether a piece of code receives from a WebSocket: itself, or through methods of its own class that it calls.
+
+A listener that spins, or that has failed, shows only its outer frame; the receiving is in a method that it calls. The
+names that its code uses are looked up in its class. The answer is an over-estimate: who starts a listener as a task
+also names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qqdiag.cpython.runtime import Runtime
+from qqdiag.cpython.typeinfo import TypeInfo
+from qqdiag.memory.source import Unreadable
+from qqdiag.snapshot import RECEIVES
+
+MAX_CODES = 300  # looked at for one question
+MAX_NAMES = 1_000
+
+
+def receives(runtime: Runtime, code: int, classes: Iterable[TypeInfo]) -> bool:
+    """Whether the code object at `code` reaches a receive. `classes`: those that its own may be among."""
+    owner = runtime.codes.at(code).qualname.reveal().rpartition(".")[0]
+    methods = _methods(runtime, [info for info in classes if info.qualname == owner or owner in _names(info)])
+    todo, seen = [code], set[int]()
+    while todo and len(seen) < MAX_CODES:
+        here = todo.pop()
+        if here in seen:
+            continue
+        seen.add(here)
+        used = _used(runtime, here)
+        if used & RECEIVES:
+            return True
+        todo += [methods[name] for name in used if name in methods]
+    return False
+
+
+def _names(info: TypeInfo) -> set[str]:
+    """The qualnames of the classes it derives from: a method may be inherited."""
+    return {base.removeprefix(info.module + ".") for base in info.bases}
+
+
+def _used(runtime: Runtime, code: int) -> set[str]:
+    """co_names: the attributes and globals that the code uses."""
+    names = runtime.objects.read_word(code + runtime.layout.code_names)
+    return {
+        text for item in runtime.objects.items(names, MAX_NAMES) if (text := runtime.objects.text(item)) is not None
+    }
+
+
+def _methods(runtime: Runtime, classes: list[TypeInfo]) -> dict[str, int]:
+    """The code of each function in the namespaces of the classes and their bases: name -> address."""
+    found: dict[str, int] = {}
+    for pointer in dict.fromkeys(pointer for info in classes for pointer in info.ancestors):
+        namespace = runtime.objects.read_word(pointer + runtime.layout.type_dict)
+        for name, value in (runtime.objects.named(namespace, MAX_NAMES) if namespace else {}).items():
+            code = _function_code(runtime, value)
+            if code is not None:
+                found.setdefault(name, code)
+    return found
+
+
+def _function_code(runtime: Runtime, value: int) -> int | None:
+    try:
+        if runtime.objects.type_of(value).dotted == "builtins.function":
+            return runtime.objects.read_word(value + runtime.layout.function_code)
+    except Unreadable:
+        pass
+    return None
