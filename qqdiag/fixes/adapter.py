@@ -65,10 +65,10 @@ class Adapter:
     inline: bool = False  # handlers run in the listener, one after the other, instead of in tasks of their own
 
     def __post_init__(self) -> None:
-        self.api = OpenApi(self.account, self.timing.request)
-        self.connection: aiohttp.ClientSession | None = None  # of the WebSocket alone, renewed with it
+        self.api = OpenApi(self.account, self.timing.rest_total)
+        self.ws_session: aiohttp.ClientSession | None = None  # of the WebSocket alone, renewed with it
         self.ws: aiohttp.ClientWebSocketResponse | None = None
-        self.session_state = Session()
+        self.session = Session()
         self.heartbeats = Heartbeats()
         self.deadline = ReadyDeadline(self.timing.ready, self._cut)
         self.listening: asyncio.Task[None] | None = None
@@ -132,7 +132,7 @@ class Adapter:
         if right is Reaction.STOP:
             raise Stopped(code)
         if right in (Reaction.IDENTIFY, Reaction.NEW_TOKEN):
-            self.session_state.forget()
+            self.session.forget()
         if right is Reaction.NEW_TOKEN:
             self.api.forget_token()
         self.pause = self.timing.rate_limited if right is Reaction.WAIT else 0.0
@@ -154,9 +154,9 @@ class Adapter:
         async with asyncio.timeout(limit):
             gateway = await self.api.gateway()
         await self._drop_connection()
-        self.connection = aiohttp.ClientSession()
+        self.ws_session = aiohttp.ClientSession()
         async with asyncio.timeout(limit):
-            self.ws = await self.connection.ws_connect(
+            self.ws = await self.ws_session.ws_connect(
                 gateway,
                 ssl=self.account.tls or True,
                 timeout=aiohttp.ClientWSTimeout(ws_close=self.timing.ws_close),
@@ -170,13 +170,13 @@ class Adapter:
             self.beating.cancel()
         self.deadline.reached()
         if "bounded-close" not in self.without:
-            await close_within(self.ws, self.connection, self.timing.close)
+            await close_within(self.ws, self.ws_session, self.timing.close_total)
         else:
             if self.ws is not None and not self.ws.closed:
                 await self.ws.close()
-            if self.connection is not None:
-                await self.connection.close()
-        self.ws = self.connection = None
+            if self.ws_session is not None:
+                await self.ws_session.close()
+        self.ws = self.ws_session = None
 
     def _cut(self) -> None:
         if self.ws is not None:
@@ -192,7 +192,7 @@ class Adapter:
         except (ValueError, KeyError, TypeError) as error:
             raise BadPayload(repr(error)) from error
         if payload.get("s") is not None:
-            self.session_state.seq = payload["s"]
+            self.session.seq = payload["s"]
         if op == HELLO:
             await self._greet(interval)
         elif op == HEARTBEAT_ACK:
@@ -202,7 +202,7 @@ class Adapter:
         elif op == RECONNECT:
             self._leave()
         elif op == INVALID_SESSION:
-            self.session_state.forget()
+            self.session.forget()
             self._leave()
 
     def _leave(self) -> None:
@@ -220,10 +220,10 @@ class Adapter:
             self.beating.cancel()
         self.beating = asyncio.create_task(self._beat(ws, interval))
         token = f"QQBot {await self.api.token()}"
-        state = self.session_state
+        state = self.session
         if state.resumable():
             state.resumes += 1
-            await ws.send_json({"op": RESUME, "d": {"token": token, "session_id": state.id, "seq": state.seq}})
+            await ws.send_json({"op": RESUME, "d": {"token": token, "session_id": state.session_id, "seq": state.seq}})
         else:
             state.forget()
             await ws.send_json({"op": IDENTIFY, "d": {"token": token, "intents": GROUP_AND_C2C, "shard": [0, 1]}})
@@ -242,7 +242,7 @@ class Adapter:
             self.heartbeats.count_sent()
             try:
                 async with asyncio.timeout(interval if careful else None):
-                    await ws.send_json({"op": HEARTBEAT, "d": self.session_state.seq})
+                    await ws.send_json({"op": HEARTBEAT, "d": self.session.seq})
             except TRANSPORT_ERRORS as error:
                 log.warning("heartbeat not sent: %r", error)
                 abort(ws)
@@ -252,13 +252,13 @@ class Adapter:
         self.events += 1
         if event in ("READY", "RESUMED"):
             if event == "READY":
-                self.session_state.id = body["session_id"]
+                self.session.session_id = body["session_id"]
             self.attempt = 0
             self.deadline.reached()
             self.is_ready.set()
             log.info("ready by %s", event)
             return
-        self.session_state.resumes = 0
+        self.session.resumes = 0
         if event == "C2C_MESSAGE_CREATE":
             message = Incoming(body["author"]["user_openid"], body["content"], body["id"])
             if self.inline:

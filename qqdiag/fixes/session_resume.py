@@ -40,13 +40,13 @@ def reaction(code: int | None) -> Reaction:
 class Session:
     """What Resume needs, and how often it was used in vain."""
 
-    id: str | None = None
+    session_id: str | None = None
     seq: int | None = None
     resumes: int = 0  # since the last event
     limit: int = 3
 
     def resumable(self) -> bool:
-        return self.id is not None and self.resumes < self.limit
+        return self.session_id is not None and self.resumes < self.limit
 
     def forget(self) -> None:
-        self.id, self.seq, self.resumes = None, None, 0
+        self.session_id, self.seq, self.resumes = None, None, 0

@@ -10,9 +10,9 @@ class Timing:
     """Defaults as a bot in service has them."""
 
     ws_close: float | None = 10.0  # aiohttp's own, per message; None: for ever
-    close: float = 5.0  # the whole close, with bounded-close
+    close_total: float = 5.0  # the whole close, with bounded-close
     ready: float = 30.0  # from connecting to READY, with ready-deadline
-    request: float = 30.0  # one REST call, in total
+    rest_total: float = 30.0  # one REST call, in total
     rate_limited: float = 60.0  # after close code 4008
     delays: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # back-off, the last for ever
     attempts: int = 3  # without listener: after so many it gives up

@@ -12,9 +12,9 @@ from qqdiag.lab.network import Link
 
 QUICK: dict[str, Any] = {
     "ws_close": 1.0,
-    "close": 2.0,
+    "close_total": 2.0,
     "ready": 5.0,
-    "request": 5.0,
+    "rest_total": 5.0,
     "rate_limited": 1.0,
     "delays": [0.1, 0.2, 0.5],
     "attempts": 3,

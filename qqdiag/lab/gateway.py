@@ -38,8 +38,8 @@ class Abandoning(Adapter):
 
     async def _drop_connection(self) -> None:
         self.ws = None
-        if self.connection is not None:
-            await self.connection.close()
+        if self.ws_session is not None:
+            await self.ws_session.close()
 
 
 def make_adapter(config: dict[str, Any]) -> Adapter:
@@ -47,7 +47,16 @@ def make_adapter(config: dict[str, Any]) -> Adapter:
     tls = ssl.create_default_context(cafile=config["pem"]) if config["pem"] else None
     account = Account("1", "lab", config["token_url"], config["url"], tls)
     kind = Abandoning if config["abandoning"] else Adapter
-    timing = Timing(**{**config["timing"], "delays": tuple(config["timing"]["delays"])})
+    durations = config["timing"]
+    timing = Timing(
+        ws_close=durations["ws_close"],
+        close_total=durations["close_total"],
+        ready=durations["ready"],
+        rest_total=durations["rest_total"],
+        rate_limited=durations["rate_limited"],
+        delays=tuple(durations["delays"]),
+        attempts=durations["attempts"],
+    )
     return kind(account, MODELS[config["model"]](config), frozenset(config["without"]), timing, config["inline"])
 
 
@@ -75,7 +84,7 @@ def write_line(value: dict[str, Any]) -> None:
     os.write(1, json.dumps(value).encode() + b"\n")
 
 
-async def run(config: dict[str, Any]) -> None:
+async def run_gateway(config: dict[str, Any]) -> None:
     adapter = make_adapter(config)
     inside = Inside(adapter, config)
     ticking = asyncio.create_task(tick(inside))
@@ -89,7 +98,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     httpx = importlib.util.find_spec("httpx") is not None
     write_line({"python": sys.version.split()[0], "aiohttp": aiohttp.__version__, "httpx": httpx})
-    asyncio.run(run(json.loads(sys.stdin.readline())))
+    asyncio.run(run_gateway(json.loads(sys.stdin.readline())))
 
 
 if __name__ == "__main__":

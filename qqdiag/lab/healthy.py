@@ -155,7 +155,7 @@ HEALTHY: tuple[Case, ...] = (
         bounded_close_chatter,
         healthy=True,
         facts=(READY, ("closing", 2.5)),
-        timing={"close": 60.0},
+        timing={"close_total": 60.0},
     ),
     Case(
         "back-off",
