@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qqdiag.collect.websockets import is_websocket
-from qqdiag.cpython.chains import is_task, type_name
+from qqdiag.cpython.chains import type_name
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.model import Word
@@ -67,4 +67,4 @@ def _if(runtime: Runtime, address: int | None, *, websocket: bool) -> int | None
     if address is None:
         return None
     info = runtime.objects.type_of(address)
-    return address if (is_websocket(info) if websocket else is_task(info)) else None
+    return address if (is_websocket(info) if websocket else info.is_task) else None
