@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import threading
@@ -39,6 +38,8 @@ def socket_in(pid: int, family: int, kind: int, protocol: int = 0) -> socket.soc
 
 def enter(pid: int) -> None:
     """Move this thread into the target's network namespace. `os.setns` came with Python 3.12."""
+    import ctypes  # 3 ms, and hardly any target has a namespace of its own
+
     libc = ctypes.CDLL(None, use_errno=True)
     fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -7,7 +7,6 @@ silence. What is needed of it is two structs.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import struct
@@ -23,6 +22,7 @@ NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 INET_DIAG_INFO = 2  # linux/inet_diag.h
 UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN = 0x10, 4  # linux/unix_diag.h
+IPV4_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291, 2.5.5.2
 ALL_STATES = 0xFFF & ~(1 << 6)  # but TIME-WAIT, which no descriptor owns
 TIMEOUT = 2.0  # seconds without an answer; the kernel answers a dump as it is read
 REPLY_BYTES = 1 << 18
@@ -140,5 +140,6 @@ def address(family: int, packed: bytes) -> str:
     """Its text. An IPv4 peer of an IPv6 socket (`::ffff:…`) is written as the IPv4 address that it is."""
     if family == socket.AF_INET:
         return socket.inet_ntop(socket.AF_INET, packed[:4])
-    mapped = ipaddress.IPv6Address(packed).ipv4_mapped
-    return str(mapped) if mapped else socket.inet_ntop(socket.AF_INET6, packed)
+    if packed[:12] == IPV4_MAPPED:
+        return socket.inet_ntop(socket.AF_INET, packed[12:16])
+    return socket.inet_ntop(socket.AF_INET6, packed)
