@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.strings import c_string, printable
+from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Name
 
 MAX_ARGUMENTS = 16
+MAX_DEPTH = 3
 PARTIAL = "functools.partial"
-# Objects whose bound method is a timeout, and the attribute that names the task or tasks it will cancel.
+# Objects whose method is a timeout, and the attribute that holds what it will cancel or complete: a task or future,
+# several, or (callback, …) tuples that do it.
 TIMEOUTS = {
     "asyncio.timeouts.Timeout": "_task",
+    "asyncio.sslproto.SSLProtocol": "_waiter",
     "async_timeout.Timeout": "_task",
     "aiohttp.helpers.TimerContext": "_tasks",
+    "aiohttp.helpers.TimeoutHandle": "_callbacks",
+    "anyio._backends._asyncio.CancelScope": "_tasks",
 }
 
 
@@ -62,27 +68,36 @@ def touches(runtime: Runtime, callback: int, arguments: list[int]) -> list[int]:
         candidates += objects.items(objects.read_word(callback + layout.partial_args), MAX_ARGUMENTS)
         callback = objects.read_word(callback + layout.partial_function)
     owner = objects.method_self(callback)
-    if owner is not None:
-        candidates.append(owner)
+    # A lambda of a timeout has it in its closure; what else is there is only mentioned, not touched.
+    closed_over = closure(runtime, callback) if owner is None else [owner]
+    candidates += [item for item in closed_over if owner is not None or _timeout(objects.type_of(item)) is not None]
     found: list[int] = []
     for candidate in candidates:
-        found += [address for address in _touched(runtime, candidate) if address not in found]
+        found += [address for address in _touched(runtime, candidate, MAX_DEPTH) if address not in found]
     return found
 
 
-def _touched(runtime: Runtime, address: int) -> list[int]:
+def _timeout(info: TypeInfo) -> str | None:
+    """The attribute of a timeout that holds what it ends; None when the type is no timeout."""
+    return next((TIMEOUTS[base] for base in info.bases if base in TIMEOUTS), None) if info.heap else None
+
+
+def _touched(runtime: Runtime, address: int, depth: int) -> list[int]:
+    """The future itself, or the futures that a timeout holds. What is being torn down is left out."""
     objects = runtime.objects
     try:
         info = objects.type_of(address)
-        if info.is_future:
-            return [address]
-        if not info.heap:
-            return []
-        attribute = next((TIMEOUTS[base] for base in info.bases if base in TIMEOUTS), None)
+        attribute = _timeout(info)
         held = objects.attribute(address, attribute) if attribute else None
-        found = [] if held is None else [held, *objects.items(held, MAX_ARGUMENTS)]
-        return [item for item in found if objects.type_of(item).is_future]
-    except Unreadable:  # an argument that is being torn down: the others still count
+        if info.is_future or held is None or depth == 0:
+            return [address] if info.is_future else []
+        found: list[int] = []
+        for item in [held, *objects.items(held, MAX_ARGUMENTS)]:
+            first = objects.items(item, 1) if objects.type_of(item).dotted == "builtins.tuple" else []
+            owner = objects.method_self(first[0]) if first else item
+            found += _touched(runtime, owner, depth - 1) if owner is not None else []
+        return found
+    except Unreadable:
         return []
 
 
