@@ -58,11 +58,14 @@ class Copied:
             return page
         if start in self._gone:
             raise Unreadable(start, PAGE)
-        if not self._fixed.holds(start):
+        if self._fixed.holds(start):
+            page = self._live.read(start, PAGE)
+        else:
             if not self.late:
                 self._live.forget()  # what it kept is older than the copy
+            # Only what is there is late: a walk that tries what may be a pointer meets addresses that are none.
+            page = self._live.read(start, PAGE)
             self.late.add(start)
-        page = self._live.read(start, PAGE)
         self.pages[start] = page
         return page
 
