@@ -7,13 +7,12 @@ import stat
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 from collect_patients import as_nobody, patient, until
 
 from qqdiag.collect import threads
-from qqdiag.model import CodePath, Missing, Name, Word
-from qqdiag.snapshot import Code, Frame, Python, PyThread, Witness, WitnessThread
+from qqdiag.model import Missing
+from qqdiag.snapshot import Witness
 
 PROGRAM = """
 def outer():
@@ -97,48 +96,3 @@ say(type(seen).__name__)
 """
     with patient(PROGRAM) as there:
         assert as_nobody(code, there.pid) == "Missing"
-
-
-# --- disagreement ----------------------------------------------------------------------------------------------------
-
-
-def ours(line: int = 7, offset: int = 20, name: str = "inner") -> Python:
-    code = Code(qualname=Name(f"Class.{name}"), name=Name(name), path=CodePath("x.py"), first_line=1)
-    frame = Frame(code=0, line=line, address=0x1000, offset=offset)
-    return Python(
-        version=[3, 12, 1],
-        layout=Word("v3_12"),
-        taken_at=0.0,
-        pause=0.0,
-        method=Word("frozen"),
-        late_pages=0,
-        has_asyncio=True,
-        codes=[code],
-        threads=[PyThread(native_id=7, frames=[frame])],
-    )
-
-
-def theirs(name: str, line: int, tid: int | None = 7) -> Witness:
-    frame = threads.WitnessFrame(name=Name(name), path=CodePath("x.py"), line=line)
-    return Witness(version=Word("0"), threads=[WitnessThread(tid=tid, frames=[frame]), WitnessThread(tid=8)])
-
-
-def test_agreement_by_name_or_qualname() -> None:
-    for name in ("inner", "Class.inner"):
-        assert threads.disagreement([ours(), ours()], theirs(name, 7)) == []
-
-
-@pytest.mark.parametrize("witness", [theirs("inner", 8), theirs("other", 7)])
-def test_disagreement_is_said_with_both_views(witness: Witness) -> None:
-    (said,) = threads.disagreement([ours(), ours()], witness)
-    assert said.values["tid"] == 7
-    assert {said.values["our_line"], said.values["their_line"]} <= {7, 8}
-
-
-def test_motion_is_no_disagreement() -> None:
-    other = theirs("other", 70)
-    assert threads.disagreement([ours()], other) == []
-    assert threads.disagreement([ours(offset=18), ours()], other) == []
-    assert threads.disagreement([ours(), msgspec.structs.replace(ours(), threads=[])], other) == []
-    assert threads.disagreement([msgspec.structs.replace(ours(), threads=[]), ours()], other) == []
-    assert threads.disagreement([ours(), ours()], theirs("other", 70, tid=None)) == []
