@@ -16,7 +16,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from qqdiag.errors import QqdiagError
 from qqdiag.memory.copied import Copied, Range, ranges_of
-from qqdiag.memory.live import PAGE, LiveMemory
+from qqdiag.memory.live import PAGE, LiveMemory, gone
 from qqdiag.memory.pause import NotPaused, Tracer
 from qqdiag.memory.source import MemorySource, Region, Unreadable
 from qqdiag.model import Say, Word
@@ -74,6 +74,8 @@ def freeze(
                 return frozen
             because = Say("its memory changed faster than it could be copied")
         except NotPaused as problem:
+            if problem.number in (errno.ESRCH, errno.ENOENT):
+                raise gone(pid) from None
             because = _reason(pid, problem)
     found = _read_twice(pid, walk, deadline, agree or (lambda one, two: two if one == two else None))
     return found._replace(because=because)
