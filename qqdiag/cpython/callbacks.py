@@ -71,10 +71,8 @@ def touches(runtime: Runtime, callback: int, arguments: list[int]) -> list[int]:
     # A lambda of a timeout has it in its closure; what else is there is only mentioned, not touched.
     closed_over = closure(runtime, callback) if owner is None else [owner]
     candidates += [item for item in closed_over if owner is not None or _timeout(objects.type_of(item)) is not None]
-    found: list[int] = []
-    for candidate in candidates:
-        found += [address for address in _touched(runtime, candidate, MAX_DEPTH) if address not in found]
-    return found
+    found = [address for item in candidates for address in _touched(runtime, item, MAX_DEPTH)]
+    return list(dict.fromkeys(found))
 
 
 def _timeout(info: TypeInfo) -> str | None:

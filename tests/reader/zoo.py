@@ -195,7 +195,9 @@ async def in_handshake() -> None:
 
 
 async def in_subprocess() -> None:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "import sys; sys.stdin.read()", stdin=asyncio.subprocess.PIPE
+    )
     HOLD.append(process)
     await process.wait()
 
@@ -212,7 +214,7 @@ class ShoutingTask(asyncio.Task):
     __slots__ = ("volume",)
 
 
-# --- the second loop ---------------------------------------------------------------------------------------------------
+# --- the second loop -------------------------------------------------------------------------------------------------
 
 
 def spin(started: threading.Event) -> None:
@@ -243,7 +245,7 @@ def second_loop(what, started: threading.Event) -> None:
     asyncio.run(main())
 
 
-# --- aiohttp -----------------------------------------------------------------------------------------------------------
+# --- aiohttp ---------------------------------------------------------------------------------------------------------
 
 
 async def start_aiohttp() -> bool:
@@ -290,7 +292,7 @@ async def start_aiohttp() -> bool:
     return True
 
 
-# --- the truth ---------------------------------------------------------------------------------------------------------
+# --- the truth -------------------------------------------------------------------------------------------------------
 
 WRAPPERS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "FutureIter", "anext_awaitable")
 
@@ -321,7 +323,7 @@ def level(thing) -> dict[str, object]:
         "path": code.co_filename if code else None,
         "line": frame.f_lineno if frame else None,
         "cython": type(thing).__module__.startswith("_cython_"),
-        "locals": sorted(frame.f_locals) if frame else None,
+        "locals": {name: type(value).__qualname__ for name, value in frame.f_locals.items()} if frame else None,
     }
 
 
@@ -442,7 +444,7 @@ async def build(loop) -> dict[str, object]:
     cancelled.cancel()
     swallowing.cancel()
     await settle()
-    return {"leaf": id(leaf), "lock": id(lock)}
+    return {"leaf": id(leaf)}
 
 
 async def main() -> None:
@@ -454,11 +456,10 @@ async def main() -> None:
         await asyncio.to_thread(started.wait)
     has_aiohttp = await start_aiohttp()
     extra = await build(loop)
-    wrapped = asyncio.Task(Wrapped(), name="wrapped") if hasattr(Wrapped, "close") and is_coroutine(Wrapped()) else None
+    HOLD.append(asyncio.Task(Wrapped(), name="wrapped"))
     loop.call_later(5000, print, "an int", None)
     loop.call_at(int(loop.time()) + 4000, print)
     loop.call_later(4500, print, "cancelled").cancel()
-    HOLD.append(wrapped)
     await settle()
     HOLD.append(asyncio.create_task(forever(), name="not started"))
     doomed = asyncio.create_task(forever(), name="cancelled before its start")
@@ -471,12 +472,6 @@ async def main() -> None:
     print("idle", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
     os._exit(0)
-
-
-def is_coroutine(thing) -> bool:
-    ok = asyncio.iscoroutine(thing)
-    thing._coro.close()
-    return ok
 
 
 def done_tasks() -> list[object]:

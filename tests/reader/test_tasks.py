@@ -1,0 +1,191 @@
+"""What the reader says of the tasks of another process is what the process says of itself."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import patients
+import pytest
+from interpreters import Interpreter
+from patients import Patient
+
+from qqdiag.cpython import frames
+from qqdiag.cpython.runtime import attach
+from qqdiag.memory.live import LiveMemory
+from qqdiag.snapshot import Level, Python, Task
+
+SECOND_LOOPS = {"runs spin", "runs block"}
+
+
+def by_name(python: Python, name: str) -> Task:
+    return next(task for task in python.tasks if task.name.reveal() == name)
+
+
+def told(task: dict[str, Any]) -> dict[str, Any]:
+    return {key: task[key] for key in ("name", "type", "state", "exception", "cancelling", "waiter", "loop")}
+
+
+def seen(task: Task) -> dict[str, Any]:
+    return {
+        "name": task.name.reveal(),
+        "type": task.type.reveal(),
+        "state": task.state.reveal(),
+        "exception": task.exception.reveal() if task.exception else None,
+        "cancelling": task.cancelling,
+        "waiter": task.waiter,
+        "loop": task.loop,
+    }
+
+
+def told_level(level: dict[str, Any]) -> tuple[Any, ...]:
+    path, line = (None, None) if level["path"] is None else (level["path"], level["line"])
+    return level["address"], level["qualname"] or level["type"], path, None if level["cython"] else line
+
+
+def seen_level(python: Python, level: Level) -> tuple[Any, ...]:
+    path = None if level.code is None else python.codes[level.code].path.reveal()
+    return level.address, level.name.reveal(), path, level.line
+
+
+def check(patient: Patient, python: Python) -> None:
+    """Every task of the zoo's main loop: its fields, and each level of its chain."""
+    tasks = {task.address: task for task in python.tasks}
+    for truth in patient.truth["tasks"]:
+        task = tasks.pop(truth["address"])
+        expected = told(truth)
+        if expected["name"] == "reporter":
+            expected["state"] = "running"
+        if not expected["name"].isprintable():
+            expected["name"] = "a\\x1b[31mred\\x00"
+        assert seen(task) == expected
+        assert not task.doubts
+        if expected["state"] not in ("finished", "cancelled", "failed"):
+            chain = [seen_level(python, level) for level in task.chain]
+            if expected["name"].startswith("python ") and "future" in expected["name"]:
+                assert chain.pop()[0] == task.waiter  # `yield self`: the interpreter itself shows no edge
+            assert chain == [told_level(level) for level in truth["chain"]]
+    assert {task.name.reveal() for task in tasks.values() if not task.name.reveal().startswith("Task-")} == SECOND_LOOPS
+    assert not python.doubts
+
+
+def test_every_task_is_what_it_says(zoo: Patient) -> None:
+    python = patients.read(zoo.pid)
+    assert python.version == zoo.truth["version"]
+    assert python.has_asyncio
+    check(zoo, python)
+
+
+def test_every_task_under_settrace(interpreter: Interpreter, zoos: Callable[..., Patient]) -> None:
+    """Tracing puts other opcodes into the code (since 3.12) and other frames on the stack."""
+    zoo = zoos(interpreter.path, "trace")
+    check(zoo, patients.read(zoo.pid))
+
+
+def test_every_task_with_aiohttp(zoos: Callable[..., Patient]) -> None:
+    """On the tests' own interpreter, which has aiohttp."""
+    zoo = zoos(sys.executable)
+    assert zoo.truth["aiohttp"]
+    check(zoo, patients.read(zoo.pid))
+
+
+def test_cython_coroutines(hermes_python: Path, zoos: Callable[..., Patient]) -> None:
+    """aiohttp's WebSocket reader is a coroutine of Cython's: the chain goes through it."""
+    zoo = zoos(hermes_python)
+    assert zoo.truth["aiohttp"]
+    python = patients.read(zoo.pid)
+    check(zoo, python)
+    receives = by_name(python, "receives")
+    assert "cython" in {level.kind.reveal() for level in receives.chain}
+    assert receives.chain[-1].kind.reveal() == "future"
+
+
+def test_locals_of_suspended_coroutines(zoo: Patient) -> None:
+    """Names and types of all locals, cells and free variables of every level that has a Python frame."""
+    with LiveMemory(zoo.pid) as memory:
+        runtime = attach(memory)
+        compared = 0
+        for task in zoo.truth["tasks"]:
+            for level in task["chain"] if task["name"] != "reporter" else ():
+                if level["locals"] is None or level["cython"]:
+                    continue
+                found = frames.locals_of(runtime, level["address"])
+                types = {name: runtime.objects.type_of(value).qualname for name, value in found.items()}
+                assert types == level["locals"], level["qualname"]
+                compared += 1
+        assert compared > 80
+
+
+def test_leaves(zoo: Patient) -> None:
+    python = patients.read(zoo.pid)
+    leaf = zoo.truth["leaf"]
+    kinds = {
+        "leaf": "future",
+        "nested": "timer",
+        "gather": "gather",
+        "shield": "shield",
+        "wait": "wait",
+        "waits for a task": "task",
+        "group": "gather",
+        "waits for the lock": "lock",
+        "holds the lock": "future",
+        "event": "event",
+        "condition": "condition",
+        "queue get": "queue",
+        "queue put": "queue",
+        "semaphore": "semaphore",
+        "executor": "executor",
+        "socket": "future",
+        "spins by yielding": "nothing",
+        "not started": "nothing",
+    }
+    found = {name: by_name(python, name).leaf for name in kinds}
+    assert {name: leaf.kind.reveal() if leaf else None for name, leaf in found.items()} == kinds
+    assert found["waits for a task"].task == found["shield"].task == leaf
+    assert leaf in found["gather"].children
+    assert leaf in found["wait"].children
+    assert found["group"].children == [by_name(python, "member").address]
+    assert found["socket"].fd is not None
+    assert found["nested"].deadline_at - zoo.truth["now"] == pytest.approx(3600, abs=60)
+
+
+def test_fetched_exceptions(zoo: Patient) -> None:
+    python = patients.read(zoo.pid)
+    assert by_name(python, "failed").exception_fetched is False
+    assert by_name(python, "failed and fetched").exception_fetched is True
+    assert by_name(python, "finished").exception_fetched is None
+    assert by_name(python, "cancelled before its start").cancelling == 1
+
+
+def test_running_tasks_of_other_loops(zoo: Patient) -> None:
+    """A task that spins and one that is blocked in a C call, each in the loop of a thread of its own."""
+    python = patients.read(zoo.pid)
+    for name, innermost in (("runs spin", "spin"), ("runs block", "block")):
+        task = by_name(python, name)
+        assert task.state.reveal() == "running"
+        assert [level.name.reveal() for level in task.chain] == ["runs", "runs_deeper"]
+        assert not any(level.suspended for level in task.chain)
+        loop = next(loop for loop in python.loops if loop.current_task == task.address)
+        thread = next(thread for thread in python.threads if thread.loop == loop.address)
+        assert loop.thread == thread.native_id
+        names = [python.codes[frame.code].qualname.reveal() for frame in thread.frames]
+        assert names[:3] == [innermost, "runs_deeper", "runs"]
+
+
+def test_goes_idle(interpreter: Interpreter) -> None:
+    """Once the reporter lets go, the loop has nothing ready and runs no task."""
+    with patients.start(interpreter.path, "zoo.py") as zoo:
+        zoo.tell("let go")
+        assert zoo.hear() == "idle"
+        deadline = time.monotonic() + 10
+        while True:
+            python = patients.read(zoo.pid)
+            loop = next(loop for loop in python.loops if loop.address == zoo.truth["loop"])
+            reporter = by_name(python, "reporter").state.reveal()
+            if loop.ready == 0 and loop.current_task is None and reporter == "pending":
+                break
+            assert time.monotonic() < deadline, f"{loop.ready} ready, the reporter is {reporter}"
+        assert loop.running
