@@ -166,15 +166,15 @@ def write_stuck(patient: Patient) -> None:
     """A peer that sends PINGs and reads nothing: the PONGs fill every buffer, and `receive()` waits in the drain."""
     patient.server.switch(read="nothing", pings=True)
     patient.gateway.wait(lambda: bool(full_connections(patient)), "both queues filled")
-    patient.gateway.wait(lambda: at_rest(lambda: full_connections(patient)), "queues that do not move")
+    patient.gateway.wait(lambda: at_rest(lambda: full_connections(patient), 3.0), "queues that do not move", 30)
 
 
 def full_connections(patient: Patient) -> list[outside.Connection]:
     return [one for one in outside.connections(patient.pid, patient.server.port) if one.unsent and one.unread]
 
 
-def at_rest(look: Callable[[], object], seconds: float = 1.0) -> bool:
-    """The same twice, and not empty."""
+def at_rest(look: Callable[[], object], seconds: float) -> bool:
+    """The same at the beginning and the end of an interval, and not empty."""
     seen = look()
     time.sleep(seconds)
     return bool(seen) and look() == seen
