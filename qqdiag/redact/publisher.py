@@ -11,7 +11,7 @@ from qqdiag.model import Say, Text, Value
 from qqdiag.redact.numbers import number
 from qqdiag.redact.pseudonyms import Pseudonyms
 from qqdiag.redact.shown import Shown, show, show_raw
-from qqdiag.redact.texts import convert, private
+from qqdiag.redact.texts import as_it_is, convert, private
 
 # What JSON holds, every text of it `Shown`; keys are field names of our own structs.
 Public = Shown | int | float | bool | None | list["Public"] | dict[str, "Public"]
@@ -55,6 +55,8 @@ class Publisher:
             return show_raw(text.reveal())
         if self.blank and private(text):
             return show(BLANK)
+        if self.blank and (shape := as_it_is(text)) is not None:  # so that no fault of a conversion gets in here
+            return show(shape)
         return show(convert(text, self.names))
 
     def tree(self, value: object) -> Public:

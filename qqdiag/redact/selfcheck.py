@@ -65,7 +65,7 @@ def check(text: str, blank: str, values: Iterable[Private]) -> None:
     body = "\n".join(suspects)
     runs = {body[start : start + _RUN] for start in range(len(body) - _RUN + 1)}
     squeezed, squeezed_blank = _squeeze(body), _squeeze(blank)
-    for value in set(values):
+    for value in dict.fromkeys(values):
         found = _leaked(value.value[:_LONGEST], body, runs, blank) or _squeezed(value.value, squeezed, squeezed_blank)
         if found:
             raise LeakRefused(

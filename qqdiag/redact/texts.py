@@ -47,6 +47,12 @@ def private(text: Text) -> bool:
     return judge is None or judge(value) is None
 
 
+def as_it_is(text: Text) -> str | None:
+    """What is public of a text by its shape alone, without any conversion; None where nothing is."""
+    judge = _JUDGES.get(type(text))
+    return judge(text.reveal()) if judge is not None else None
+
+
 def convert(text: Text, names: Pseudonyms) -> str:
     """The public form of a text; `TypeError` for a class that has none."""
     conversion = _CONVERSIONS.get(type(text))
