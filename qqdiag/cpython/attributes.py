@@ -49,7 +49,7 @@ def read_one(objects: Objects, address: int, name: str) -> int | None:
         return objects.read_word(address + offset) or None
     dictionary, values = _storage(objects, info, address)
     if dictionary:
-        return objects.lookup(dictionary, name)
+        return objects.lookup(dictionary, name, MAX_ATTRIBUTES)
     index = shape.keys.get(name)
     if not values or index is None:
         return None

@@ -53,8 +53,8 @@ class Chain:
     doubts: list[Say] = dataclasses.field(default_factory=list)
 
 
-def follow(runtime: Runtime, root: int) -> Chain:
-    """The chain from `root`, outermost first. What cannot be read ends it with a doubt."""
+def follow(runtime: Runtime, root: int, limit: int = MAX_LEVELS) -> Chain:
+    """The chain from `root`, outermost first, at most `limit` levels. What cannot be read ends it with a doubt."""
     chain = Chain(levels=[])
     visited: set[int] = set()
     address = root
@@ -62,7 +62,7 @@ def follow(runtime: Runtime, root: int) -> Chain:
         if address in visited:
             chain.doubts.append(Say("The chain comes back to {address}.", address=Hex(address)))
             break
-        if len(visited) >= MAX_LEVELS:
+        if len(visited) >= limit:
             chain.truncated = True
             break
         visited.add(address)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from qqdiag.cpython import attributes, callbacks, transports
 from qqdiag.cpython.chains import type_name
@@ -12,6 +14,8 @@ from qqdiag.memory.source import Unreadable
 from qqdiag.model import Hex, Say
 from qqdiag.snapshot import Loop, Timer
 
+P = ParamSpec("P")
+T = TypeVar("T")
 MAX_TIMERS = 200_000
 HANDLE = ("_cancelled", "_when", "_callback", "_args")  # __slots__ of Handle and TimerHandle (Lib/asyncio/events.py)
 BASE = "asyncio.base_events.BaseEventLoop"
@@ -41,32 +45,51 @@ def loop(runtime: Runtime, address: int, running: Running, doubts: list[Say]) ->
             epoll_fd=None,
             opaque=True,
         )
-    ready = objects.attribute(address, "_ready")
     return Loop(
         address=address,
         type=type_name(info),
         thread=thread.native_id if thread else None,
         running=thread is not None,
         current_task=running.tasks.get(address),
-        ready=objects.count(ready) if ready else None,
-        timers=timers(runtime, address, doubts),
-        epoll_fd=epoll_fd(runtime, address),
-        transports=transports.of_loop(runtime, address, doubts),
+        ready=part(doubts, ready, runtime, address),
+        timers=part(doubts, timers, runtime, address, doubts) or [],
+        epoll_fd=part(doubts, epoll_fd, runtime, address),
+        transports=part(doubts, transports.of_loop, runtime, address, doubts) or [],
     )
+
+
+def part(doubts: list[Say], read: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """One part of a loop; what cannot be read is None and a doubt, and costs that part alone."""
+    try:
+        return read(*args, **kwargs)
+    except Unreadable as error:
+        doubts.append(
+            Say("A part of an event loop could not be read: nothing at {address}.", address=Hex(error.address))
+        )
+        return None
+
+
+def ready(runtime: Runtime, loop: int) -> int | None:
+    """The length of `loop._ready`; handles that were cancelled count until the loop meets them."""
+    queue = runtime.objects.attribute(loop, "_ready")
+    return runtime.objects.count(queue) if queue else None
 
 
 def timers(runtime: Runtime, loop: int, doubts: list[Say]) -> list[Timer]:
     """`loop._scheduled` without the cancelled ones, soonest first."""
     scheduled = runtime.objects.attribute(loop, "_scheduled")
     found: list[Timer] = []
+    unreadable = 0
     for handle in runtime.objects.items(scheduled, MAX_TIMERS) if scheduled else []:
         try:
             timer = _timer(runtime, handle)
         except Unreadable:
-            doubts.append(Say("A timer at {address} could not be read.", address=Hex(handle)))
+            unreadable += 1
             continue
         if timer is not None:
             found.append(timer)
+    if unreadable:
+        doubts.append(Say("{count} timers could not be read.", count=unreadable))
     return sorted(found, key=lambda timer: timer.when_at)
 
 

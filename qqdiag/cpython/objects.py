@@ -162,10 +162,10 @@ class Objects:
         names = ((self.text(key), value) for key, value in self.pairs(address, limit))
         return {name: value for name, value in names if name is not None}
 
-    def lookup(self, address: int, name: str) -> int | None:
-        """The value of a str key of a dict."""
+    def lookup(self, address: int, name: str, limit: int = 100_000) -> int | None:
+        """The value of a str key of a dict, among its first `limit` entries."""
         length = len(name)
-        for key, value in self.pairs(address):
+        for key, value in self.pairs(address, limit):
             if self._length(key) == length and self.text(key) == name:
                 return value
         return None
@@ -173,7 +173,7 @@ class Objects:
     def select(self, address: int, names: Collection[str]) -> dict[str, int]:
         """The values of some str keys of a dict: those of `names` that are there."""
         lengths = {len(name) for name in names}
-        keys = self.pairs(address)
+        keys = self.pairs(address, 100_000)
         found = {self.text(key): value for key, value in keys if self._length(key) in lengths}
         return {name: found[name] for name in names if name in found}
 

@@ -16,6 +16,9 @@ from qqdiag.memory.source import Unreadable
 from qqdiag.model import Hex, Name, Say, TaskName, Word
 from qqdiag.snapshot import Leaf, Level, Task
 
+MAX_DOUBTS = 20  # of one sort; the rest is counted
+MAX_ALL_LEVELS = 2_000_000  # of all chains together
+
 
 @dataclasses.dataclass(slots=True)
 class Context:
@@ -25,22 +28,21 @@ class Context:
     stacks: dict[int, tuple[Thread, int]]  # by coroutine: the thread that runs it, and where in its stack
     coroutines: set[int]  # of all tasks
     deadline: dict[int, float]
+    levels: int = MAX_ALL_LEVELS  # how many more may be read
 
 
 def fields_of(runtime: Runtime, books: Books, doubts: list[Say]) -> list[Fields]:
     """The fields of every task in the books; a task that cannot be read becomes a doubt of the whole."""
     found: list[Fields] = []
+    unreadable: list[int] = []
     for address in dict.fromkeys([*books.tasks, *books.current.values()]):
         try:
             found.append(_fields(runtime, address))
-        except Unreadable as error:
-            doubts.append(
-                Say(
-                    "The task at {task} could not be read: nothing at {address}.",
-                    task=Hex(address),
-                    address=Hex(error.address),
-                )
-            )
+        except Unreadable:
+            unreadable.append(address)
+    doubts += [Say("The task at {task} could not be read.", task=Hex(address)) for address in unreadable[:MAX_DOUBTS]]
+    if len(unreadable) > MAX_DOUBTS:
+        doubts.append(Say("{count} more tasks could not be read.", count=len(unreadable) - MAX_DOUBTS))
     return found
 
 
@@ -69,7 +71,7 @@ def _task(context: Context, found: Fields) -> Task:
     runtime, doubts = context.runtime, list[Say]()
     on_stack = context.stacks.get(found.coroutine)
     running = found.state == PENDING and on_stack is not None
-    chain = _running_chain(context, *on_stack, doubts) if running and on_stack else _chain(runtime, found)
+    chain = _running_chain(context, *on_stack, doubts) if running and on_stack else _chain(context, found)
     suspended = found.state == PENDING and not running and not chain.executing
     if found.state == PENDING and chain.executing and not running:
         doubts.append(Say("The task runs, but no thread's stack has its coroutine."))
@@ -123,11 +125,13 @@ def _append_waiter(runtime: Runtime, chain: Chain, waiter: int, doubts: list[Say
     chain.end = waiter
 
 
-def _chain(runtime: Runtime, found: Fields) -> Chain:
+def _chain(context: Context, found: Fields) -> Chain:
     """The chain of a task that does not run; a finished one is its coroutine alone, which may be gone."""
-    if not found.coroutine or runtime_none(runtime, found.coroutine):
+    if not found.coroutine or runtime_none(context.runtime, found.coroutine):
         return Chain(levels=[])
-    return chains.follow(runtime, found.coroutine)
+    chain = chains.follow(context.runtime, found.coroutine, min(context.levels, chains.MAX_LEVELS))
+    context.levels -= len(chain.levels)
+    return chain
 
 
 def runtime_none(runtime: Runtime, address: int) -> bool:

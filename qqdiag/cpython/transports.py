@@ -6,7 +6,7 @@ from qqdiag.cpython.chains import type_name
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
-from qqdiag.model import Hex, Name, Say
+from qqdiag.model import Name, Say
 from qqdiag.snapshot import Transport
 
 MAX_TRANSPORTS = 100_000
@@ -20,13 +20,16 @@ def of_loop(runtime: Runtime, loop: int, doubts: list[Say]) -> list[Transport]:
     mapping = objects.attribute(loop, "_transports")
     data = objects.attribute(mapping, "data") if mapping else None
     found: list[Transport] = []
+    unreadable = 0
     for key, reference in objects.pairs(data, MAX_TRANSPORTS) if data else []:
         try:
             fd, address = objects.integer(key), objects.referent(reference)
             if fd is not None and address is not None:
                 found.append(transport(runtime, fd, address))
         except Unreadable:
-            doubts.append(Say("A transport at {address} could not be read.", address=Hex(reference)))
+            unreadable += 1
+    if unreadable:
+        doubts.append(Say("{count} transports could not be read.", count=unreadable))
     return found
 
 

@@ -1,7 +1,8 @@
 """A program with one task of every kind. It prints what it is as one JSON line, then stands still.
 
 The reporter task is on the stack while the line is read, so that nothing moves; a line on stdin lets the loop go idle,
-a second one ends the program. With `spin` a second loop burns a processor; with `trace` all runs traced. Runs on CPython 3.11 and later; aiohttp is used where it can be imported.
+a second one ends the program. With `spin` a second loop burns a processor; with `trace` all runs traced. For CPython
+3.11 and later; aiohttp is used where it can be imported.
 """
 
 from __future__ import annotations
