@@ -10,14 +10,13 @@ from typing import Any
 
 import msgspec
 
-from qqdiag import model
 from qqdiag.model import Bytes, Hex, Millis, Percent, Say, Seconds, Text, Value
 from qqdiag.snapshot import Snapshot
 
 TEMPLATE_MAX = 1_000  # characters of a sentence
 NESTED_MAX = 20  # sentences in sentences
 
-_TEXTS = {kind.__name__: kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, Text)}
+_TEXTS = {kind.__name__: kind for kind in Text.__subclasses__()}
 _NUMBERS: dict[str, type[int] | type[float]] = {
     kind.__name__: kind for kind in (Seconds, Millis, Percent, Bytes, Hex, bool, int, float)
 }

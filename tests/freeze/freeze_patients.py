@@ -84,8 +84,9 @@ print(ended, flush=True)
 
 # Sends itself real-time signals, which queue, and counts in C code how many arrive.
 SIGNALLED = """
-import os, signal, sys, threading
+import contextlib, os, signal, sys, threading, time
 reader, writer = os.pipe()
+os.set_blocking(reader, False)
 os.set_blocking(writer, False)
 signal.set_wakeup_fd(writer)
 signal.signal(signal.SIGRTMIN, lambda number, frame: None)
@@ -96,12 +97,14 @@ def send():
     while go:
         os.kill(os.getpid(), signal.SIGRTMIN)
         sent += 1
-        while seen_bytes() < sent:
+        limit = time.monotonic() + 5
+        while seen_bytes() < sent and time.monotonic() < limit:
             pass
 counted = 0
 def seen_bytes():
     global counted
-    counted += len(os.read(reader, 100))
+    with contextlib.suppress(BlockingIOError):
+        counted += len(os.read(reader, 100))
     return counted
 thread = threading.Thread(target=send)
 thread.start()

@@ -32,7 +32,7 @@ from qqdiag.memory import tracer as program
 from qqdiag.memory.freeze import freeze
 from qqdiag.memory.live import PAGE
 from qqdiag.memory.pause import NotPaused, Tracer
-from qqdiag.memory.source import MemorySource
+from qqdiag.memory.source import MemorySource, Unreadable
 
 FREEZES = 100
 
@@ -124,6 +124,20 @@ def test_late_page_costs_another_round() -> None:
 
         frozen = freeze(patient.pid, walk, soon())
         assert (frozen.method.reveal(), frozen.late_pages, len(walks)) == ("frozen", 1, 3)
+
+
+def test_address_that_is_nowhere_is_not_late() -> None:
+    """A walk that tries words as pointers meets such addresses in every round."""
+    with running(COUNTING) as patient:
+
+        def walk(memory: MemorySource) -> list[int]:
+            with pytest.raises(Unreadable):
+                memory.read(PAGE, 8)
+            return counters(patient)(memory)
+
+        frozen = freeze(patient.pid, walk, soon())
+        assert (frozen.method.reveal(), frozen.late_pages) == ("frozen", 0)
+        assert of_one_moment(frozen.value)
 
 
 def test_pages_that_are_never_known_cost_a_bulk_copy() -> None:
@@ -219,13 +233,12 @@ def test_another_tracer_is_named_and_left_alone(stopped: bool) -> None:
 
 
 def test_death_of_the_tracer_lets_the_target_go() -> None:
-    with running(WAITING, "0.0") as patient:
-        with held(patient.pid, stopped=True) as tracer:
-            assert state(patient.pid) == "t"
-            tracer.kill()
-            tracer.wait()
-            assert tracer_of(patient.pid) == 0
-            assert json.loads(patient.ask())["received"] == "hello"
+    with running(WAITING, "0.0") as patient, held(patient.pid, stopped=True) as tracer:
+        assert state(patient.pid) == "t"
+        tracer.kill()
+        tracer.wait()
+        assert tracer_of(patient.pid) == 0
+        assert json.loads(patient.ask())["received"] == "hello"
 
 
 def test_child_that_does_not_answer_is_killed_at_the_deadline() -> None:
