@@ -29,6 +29,7 @@ _RUN = 8
 _SQUEEZED_RUN = 10
 _SHORTEST = 4  # shorter values are not searched: they occur in any text
 _LONGEST = 8000
+_JOINTS = re.compile(r"[\W_]+")
 
 
 class Private(NamedTuple):
@@ -48,8 +49,7 @@ def rendered(
     facts: bool = False,
 ) -> str:
     """The text that `render` makes, checked. `LeakRefused` when it holds a private value."""
-    shown = redact(snapshot, diagnosis, raw, facts=facts)
-    text = render(shown)
+    text = render(redact(snapshot, diagnosis, raw, facts=facts))
     if not raw:
         blank = render(redact(snapshot, diagnosis, blank=True, facts=facts))
         check(text, blank, [*private_values(snapshot, diagnosis), *also])
@@ -111,33 +111,41 @@ def _squeezed(value: str, body: str, blank: str) -> bool:
 
 
 def _squeeze(text: str) -> str:
-    return "".join(character for character in text.lower() if character.isalnum())
+    return _JOINTS.sub("", text.lower())
 
 
 def _visible(line: str) -> str:
     """Without format characters (category Cf): a zero-width space in the middle hides nothing from a reader."""
+    if line.isascii():
+        return line
     return "".join(character for character in line if unicodedata.category(character) != "Cf")
 
 
-def private_values(*roots: object) -> Iterator[Private]:
-    """Every private text below the given structs, each with the field it was read from."""
-    for root in roots:
-        yield from _below(root, "report")
+def private_values(*roots: object) -> list[Private]:
+    """Every private text below the given structs, each once, with the field it was read from."""
+    found: dict[Text, Private] = {}
+    judged: set[Text] = set()
+    todo: list[tuple[object, str]] = [(root, "report") for root in roots]
+    while todo:
+        value, source = todo.pop()
+        if isinstance(value, Text):
+            if value not in judged:
+                judged.add(value)
+                if private(value) or isinstance(value, CodePath):
+                    found[value] = Private(value.reveal(), type(value).__name__, source)
+        elif not isinstance(value, int | float | str | None):
+            todo += _inside(value, source)
+    return list(found.values())
 
 
-def _below(value: object, source: str) -> Iterator[Private]:
-    if isinstance(value, Text):
-        if private(value) or isinstance(value, CodePath):
-            yield Private(value.reveal(), type(value).__name__, source)
-    elif isinstance(value, Say):
-        for inner in value.values.values():
-            yield from _below(inner, source)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _below(item, source)
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from _below(getattr(value, name), f"{type(value).__name__}.{name}")
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _below(getattr(value, field.name), f"{type(value).__name__}.{field.name}")
+def _inside(value: object, source: str) -> list[tuple[object, str]]:
+    if isinstance(value, list | tuple):
+        return [(item, source) for item in value]
+    if isinstance(value, Say):
+        return [(inner, source) for inner in value.values.values()]
+    kind = type(value).__name__
+    if isinstance(value, msgspec.Struct):
+        return [(getattr(value, name), f"{kind}.{name}") for name in value.__struct_fields__]
+    if is_dataclass(value):
+        return [(getattr(value, field.name), f"{kind}.{field.name}") for field in fields(value)]
+    raise TypeError(f"the self-check does not know {kind}")

@@ -38,7 +38,7 @@ def test_a_plain_snapshot_passes(form: str) -> None:
     assert "missing-ack" in page(form, hand_made.snapshot())
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(16))
 def test_no_canary_comes_out(seed: int) -> None:
     """Every text of the snapshot is a canary, of a class that the kind of text cannot justify."""
     canaries = Canaries(seed)
