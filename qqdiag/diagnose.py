@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from qqdiag.finding import Diagnosis, Finding, Match, Severity, Signature, Unknown
-from qqdiag.model import Missing
+from qqdiag.model import Missing, Name
 from qqdiag.signatures import signatures
 from qqdiag.snapshot import Snapshot
 from qqdiag.waits import View
@@ -70,6 +70,7 @@ def _cause(finding: Finding, present: set[str]) -> str | None:
 def _fingerprint(view: View, finding: Finding) -> str:
     """The id and the code its tasks stand in: equal in two runs on the same failure, so without any address."""
     parts = [finding.id, finding.summary.template]
+    parts += [value.reveal() for value in finding.summary.values.values() if isinstance(value, Name)]
     for address in finding.tasks:
         task = view.tasks.get(address)
         levels = task.chain if task is not None else []

@@ -15,9 +15,10 @@ from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Word
 from qqdiag.profiles import Profile
-from qqdiag.snapshot import RECEIVES, SENDS, Gateway, Level, Python, Task, WebSocket
+from qqdiag.snapshot import RECEIVES, SENDS, Code, Gateway, Python, Task, WebSocket
 
 HOPS = 2  # a local's attribute's attribute: self.connection.ws
+ENOUGH = 32  # frames of one code object that held nothing: the next hold nothing either
 
 
 @dataclass(slots=True)
@@ -29,6 +30,23 @@ class Holding:
     periods: set[float] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class Use:
+    """What a code object does with a WebSocket, and whether its frames are worth a look."""
+
+    receives: bool
+    sends: bool
+    library: bool  # a WebSocket library's own
+    skipped: bool  # asyncio's own: it holds nothing that its caller does not
+    looks: int = 0
+    found: bool = False
+
+    @property
+    def worth(self) -> bool:
+        direct = self.receives or self.sends or self.library or self.found
+        return not self.skipped and (direct or self.looks < ENOUGH)
+
+
 def read_gateway(runtime: Runtime, python: Python, profiles: Sequence[Profile]) -> Gateway:
     """WebSockets and adapters that the frames of tasks and threads lead to. A pure function over memory."""
 
@@ -37,25 +55,37 @@ def read_gateway(runtime: Runtime, python: Python, profiles: Sequence[Profile]) 
 
     reach = Reach(runtime, wanted)
     held: dict[int, Holding] = {}
+    uses = [_use(code) for code in python.codes]
     for task in python.tasks:
         if task.state.reveal() in ("pending", "running"):
-            _task(reach, python, task, held)
+            _task(reach, python, uses, task, held)
     for address in _from_threads(reach, python):
         held.setdefault(address, Holding())
     return _gateway(reach, python, profiles, held)
 
 
-def _task(reach: Reach, python: Python, task: Task, held: dict[int, Holding]) -> None:
+def _use(code: Code) -> Use:
+    calls = {call.reveal() for call in code.calls} | {code.name.reveal()}
+    path = code.path.reveal()
+    return Use(
+        receives=bool(calls & RECEIVES),
+        sends=bool(calls & SENDS),
+        library="/aiohttp/" in path or "/websockets/" in path,
+        skipped="/asyncio/" in path and "/site-packages/" not in path,
+    )
+
+
+def _task(reach: Reach, python: Python, uses: list[Use], task: Task, held: dict[int, Holding]) -> None:
     """Note what the task's frames hold, and how they use it."""
     sending: set[int] = set()
-    for level, frame in _frames(reach.runtime, python, task):
-        calls = _calls(python, level)
+    for use, frame in _frames(reach.runtime, uses, task):
         for address in _of_frame(reach, frame):
             known = held.setdefault(address, Holding())
             known.holders.add(task.address)
-            if calls & RECEIVES or _iterates(reach, frame, address):
+            use.found = True
+            if use.receives or _iterates(reach, frame, address):
                 known.readers.add(task.address)
-            if calls & SENDS:
+            if use.sends:
                 sending.add(address)
     period = _sleep(reach.runtime, python, task) if sending else None
     for address in sending if period else ():
@@ -63,15 +93,19 @@ def _task(reach: Reach, python: Python, task: Task, held: dict[int, Holding]) ->
             held[address].periods.add(period)
 
 
-def _frames(runtime: Runtime, python: Python, task: Task) -> Iterator[tuple[Level, RawFrame]]:
-    """The Python frames of a task's chain."""
+def _frames(runtime: Runtime, uses: list[Use], task: Task) -> Iterator[tuple[Use, RawFrame]]:
+    """The Python frames of a task's chain that are worth a look."""
     for level in task.chain:
+        use = uses[level.code] if level.code is not None else None
+        if use is None or not use.worth:
+            continue
+        use.looks += 1
         try:
             frame = frame_of(runtime, level.address)
         except Unreadable:
             continue  # the chain itself says so
-        if frame is not None and level.code is not None:
-            yield level, frame
+        if frame is not None:
+            yield use, frame
 
 
 def _of_frame(reach: Reach, frame: RawFrame) -> frozenset[int]:
@@ -79,14 +113,6 @@ def _of_frame(reach: Reach, frame: RawFrame) -> frozenset[int]:
         return reach.of_frame(frame, HOPS)
     except Unreadable:
         return frozenset()
-
-
-def _calls(python: Python, level: Level) -> set[str]:
-    """The receiving and sending words that a level's code calls, and its own name where a library defines it."""
-    code = python.codes[level.code] if level.code is not None else None
-    if code is None:
-        return set()
-    return {call.reveal() for call in code.calls} | {code.name.reveal()}
 
 
 def _iterates(reach: Reach, frame: RawFrame, websocket: int) -> bool:

@@ -6,6 +6,7 @@ containers only, looks at each object once, and stops after MAX_LOOKS. What it d
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 
 from qqdiag.cpython import containers
@@ -15,11 +16,11 @@ from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
 
 MAX_LOOKS = 100_000  # objects, over one whole walk
-MAX_ITEMS = 50  # of a container: adapters are few, caches are not
+MAX_ITEMS = 16  # of a container: adapters are few, caches are not
 MAX_WORDS = 1_000  # of one frame
 CONTAINERS = ("builtins.dict", "builtins.list", "builtins.tuple", "builtins.set", "collections.deque")
-# Modules whose instances lead everywhere and to nothing of a gateway's own.
-FOREIGN = ("_asyncio", "asyncio", "logging", "threading", "concurrent", "contextvars", "_cython_", "builtins", "ssl")
+# Whose instances lead everywhere and to nothing of a gateway's own; the standard library's are skipped as well.
+LIBRARIES = frozenset({"aiohttp", "websockets", "httpx", "httpcore", "anyio"})
 
 Wanted = Callable[[TypeInfo], bool]
 
@@ -82,11 +83,10 @@ class Reach:
             return frozenset()
         try:
             info = self.runtime.objects.type_of(address)
-            if self._wants(info):
-                return frozenset((address,))
+            own = frozenset((address,)) if self._wants(info) else frozenset[int]()
             if hops <= 0 or self._is_closed(info):
-                return frozenset()
-            return frozenset().union(*(self.of_object(inner, hops - 1) for inner in self._inside(address, info)))
+                return own
+            return own.union(*(self.of_object(inner, hops - 1) for inner in self._inside(address, info)))
         except Unreadable:
             return frozenset()
 
@@ -99,7 +99,7 @@ class Reach:
     def _is_closed(self, info: TypeInfo) -> bool:
         known = self._closed.get(info.address)
         if known is None:
-            foreign = not info.heap or info.module.startswith(FOREIGN) or "builtins.type" in info.bases
+            foreign = not info.heap or _is_foreign(info.module) or "builtins.type" in info.bases
             known = self._closed[info.address] = foreign and info.dotted not in CONTAINERS
             if not foreign:
                 self.classes[info.address] = info
@@ -112,6 +112,11 @@ class Reach:
         if info.dotted in CONTAINERS:
             return iter(objects.items(address, MAX_ITEMS))
         return iter(objects.attributes(address).values())
+
+
+def _is_foreign(module: str) -> bool:
+    top = module.partition(".")[0]
+    return top in LIBRARIES or top in sys.stdlib_module_names or top.startswith("_cython_")
 
 
 def frame_of(runtime: Runtime, address: int) -> RawFrame | None:
