@@ -12,6 +12,7 @@ from qqdiag.cpython import containers
 from qqdiag.cpython.codes import CodeInfo, line, local_names
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
+from qqdiag.model import Hex, Say
 from qqdiag.snapshot import Frame, PyThread
 
 MAX_THREADS = 10_000
@@ -42,22 +43,26 @@ class Thread(NamedTuple):
     interpreter: int
 
 
-def threads(runtime: Runtime) -> list[Thread]:
+def threads(runtime: Runtime, doubts: list[Say]) -> list[Thread]:
     """Every thread of every interpreter. A thread whose stack breaks off is `truncated`."""
     found: list[Thread] = []
     visited: set[int] = set()
     for interpreter in runtime.interpreters:
-        address = runtime.objects.read_word(interpreter + runtime.layout.interpreter_threads)
-        while address and address not in visited and len(found) < MAX_THREADS:
-            visited.add(address)
-            found.append(_thread(runtime, interpreter, address))
-            address = runtime.objects.read_word(address + runtime.layout.thread_next)
+        try:
+            address = runtime.objects.read_word(interpreter + runtime.layout.interpreter_threads)
+            while address and address not in visited and len(found) < MAX_THREADS:
+                visited.add(address)
+                found.append(_thread(runtime, interpreter, address))
+                address = runtime.objects.read_word(address + runtime.layout.thread_next)
+        except Unreadable as error:
+            doubts.append(Say("The list of threads breaks off: nothing at {address}.", address=Hex(error.address)))
     return found
 
 
 def _thread(runtime: Runtime, interpreter: int, address: int) -> Thread:
     word, layout = runtime.objects.read_word, runtime.layout
     frames: list[RawFrame] = []
+    native_id, ident = word(address + layout.thread_native_id), word(address + layout.thread_id)
     try:
         top = word(address + layout.thread_frame)
         if layout.cframe_frame is not None and top:
@@ -65,14 +70,7 @@ def _thread(runtime: Runtime, interpreter: int, address: int) -> Thread:
         complete = _stack(runtime, top, frames)
     except Unreadable:
         complete = False
-    return Thread(
-        address=address,
-        native_id=word(address + layout.thread_native_id),
-        ident=word(address + layout.thread_id),
-        frames=frames,
-        truncated=not complete,
-        interpreter=interpreter,
-    )
+    return Thread(address, native_id, ident, frames, truncated=not complete, interpreter=interpreter)
 
 
 def _stack(runtime: Runtime, address: int, frames: list[RawFrame]) -> bool:

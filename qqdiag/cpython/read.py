@@ -13,13 +13,13 @@ MAX_LOOPS = 1_000
 
 
 def read_python(runtime: Runtime, taken_at: float) -> Python:
-    """Threads, event loops and tasks. Raises Unreadable only when not even the threads can be read, and NotReadable
-    when `_asyncio` has another layout than expected; everything smaller is a doubt.
+    """Threads, event loops and tasks. Raises NotReadable when `_asyncio` has another layout than expected; what else
+    cannot be read is a doubt.
 
     `taken_at`: CLOCK_MONOTONIC seconds. Pause and method are the caller's to fill in.
     """
     doubts: list[Say] = []
-    threads = frames.threads(runtime)
+    threads = frames.threads(runtime, doubts)
     books = registry.read(runtime, threads)
     doubts += books.doubts
     raw = tasks.fields_of(runtime, books, doubts)
