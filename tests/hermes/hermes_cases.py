@@ -62,8 +62,10 @@ class Case:
 
 
 @contextmanager
-def hermes(case: Case, python: Path, home: Path) -> Iterator[Patient]:
-    """The real gateway in the state of the case."""
+def hermes(
+    case: Case, python: Path, home: Path, before: Callable[[Patient], object] = lambda _: None
+) -> Iterator[Patient]:
+    """The real gateway in the state of the case; `before`: what happens to it between READY and that."""
     with ExitStack() as stack:
         qq = stack.enter_context(start_server(tls=case.tls))
         qq.switch(**{"heartbeat_interval": HEARTBEAT_INTERVAL, **case.faults})
@@ -74,6 +76,7 @@ def hermes(case: Case, python: Path, home: Path) -> Iterator[Patient]:
         running = stack.enter_context(gateway(python, home, url, qq.pem, model.port, setting))
         patient = Patient(running, qq, model, between)
         wait_ready(patient)
+        before(patient)
         case.reach(patient)
         yield patient
 

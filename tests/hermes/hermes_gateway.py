@@ -17,8 +17,13 @@ from typing import IO
 COMPRESS = Path(__file__).parent / "compress"
 STEP = 0.02  # seconds between two looks at a log or at /proc
 
+# What no output may hold: the gateway has them in its environment, its configuration, its memory and its logs.
+APP_ID = "102087654"
+CLIENT_SECRET = "planted-client-secret"
+MODEL_KEY = "planted-model-key"
+
 CONFIG = """\
-model: {{default: stand-in, provider: custom, base_url: "http://127.0.0.1:{model_port}/v1", api_key: none}}
+model: {{default: stand-in, provider: custom, base_url: "http://127.0.0.1:{model_port}/v1", api_key: {model_key}}}
 gateway:
   platforms:
     qqbot: {{enabled: true, extra: {{dm_policy: open, group_policy: open}}}}
@@ -94,7 +99,7 @@ def gateway(
     :param trusted: a certificate of the server, when it speaks TLS
     """
     home.mkdir(parents=True, exist_ok=True)
-    (home / "config.yaml").write_text(CONFIG.format(model_port=model_port))
+    (home / "config.yaml").write_text(CONFIG.format(model_port=model_port, model_key=MODEL_KEY))
     with (home / "output").open("wb") as output:
         process = subprocess.Popen(
             command(python, setting),
@@ -130,8 +135,8 @@ def environment(home: Path, api: str, trusted: Path | None, setting: Setting) ->
         "HERMES_HOME": str(home),
         "PYTHONPATH": str(COMPRESS),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "QQ_APP_ID": "102000001",
-        "QQ_CLIENT_SECRET": "of-no-use",
+        "QQ_APP_ID": APP_ID,
+        "QQ_CLIENT_SECRET": CLIENT_SECRET,
         "QQ_ALLOW_ALL_USERS": "true",
         "GATEWAY_ALLOW_ALL_USERS": "true",
         "TIRITH_ENABLED": "0",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hermes_cases import CASES, Case, Patient, hermes
+from hermes_cases import CASES, LISTENER, Case, Patient, hermes, wait_beats
 from hermes_table import ROW, row
 
 from qqdiag.diagnose import diagnose
@@ -33,14 +33,19 @@ def test_verdict(case: Case, hermes_python: Path, tmp_path: Path, record_propert
         diagnosis = diagnose(snapshot)
         told = time.monotonic()
         record_property(ROW, row(case, diagnosis, reached - began, told - reached))
-        assert unharmed(patient)
+        assert_unharmed(case, patient)
     assert told - reached < 10
     assert_accepted(case, diagnosis)
     assert_chains(case, snapshot)
 
 
-def unharmed(patient: Patient) -> bool:
-    return patient.gateway.process.poll() is None
+def assert_unharmed(case: Case, patient: Patient) -> None:
+    """It still runs; one whose listener waited for a message beats on, on the same connection."""
+    assert patient.gateway.process.poll() is None
+    if not case.accepted and case.chain == LISTENER and case.setting.first_beat:
+        connections = patient.server.seen()["connections"]
+        wait_beats(patient, 2)
+        assert patient.server.seen()["connections"] == connections
 
 
 def assert_accepted(case: Case, diagnosis: Diagnosis) -> None:
