@@ -56,7 +56,6 @@ class Case:
     inline: bool = False
     abandoning: bool = False
     pools: bool = False
-    buffer: int | None = None
     own_network: bool = False
     transports: tuple[str, ...] = ("plain", "tls")
     needs_aiohttp: tuple[int, int, int] = (3, 11, 0)

@@ -87,13 +87,11 @@ def start_server(
     tls: bool = False,
     host: str = LOOPBACK,
     pools: bool = False,
-    buffer: int | None = None,
     bound: float = 120.0,
 ) -> Iterator[Server]:
     """A server of its own process.
 
     :param pools: two more ports for REST, always TLS: 1.3 and at most 1.2
-    :param buffer: bytes of its receive buffers (SO_RCVBUF)
     :param bound: seconds after which the process ends by itself
     """
     with contextlib.ExitStack() as stack:
@@ -101,6 +99,6 @@ def start_server(
         if tls or pools:
             pem = make_certificate(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qqdiag-lab-"))), host)
         process = stack.enter_context(child("qqdiag.lab.server", bound))
-        config = {"host": host, "tls": tls, "pools": pools, "buffer": buffer, "pem": str(pem) if pem else None}
+        config = {"host": host, "tls": tls, "pools": pools, "pem": str(pem) if pem else None}
         answer = process.ask(config)
         yield Server(process, host, answer["ports"][0], answer["ports"], tls, pem)

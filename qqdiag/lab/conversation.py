@@ -11,7 +11,10 @@ from aiohttp import WSMsgType, web
 from qqdiag.lab.platform import LAB_TOKEN, Connection, Platform, Session, dispatch, message, send
 
 HEARTBEAT, IDENTIFY, RESUME, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 1, 2, 6, 9, 10, 11
-PAYLOAD = b"." * 125  # the longest that a control frame carries (RFC 6455 5.5)
+PING = b"\x89\x7d" + b"." * 125  # the longest control frame (RFC 6455 5.5)
+# Many in one write: the kernel keeps house badly over a flood of tiny segments, and drops and retransmits them.
+PINGS = PING * 64
+ROOM = 65536  # bytes of the write buffer that pings may fill
 
 
 async def websocket(platform: Platform, request: web.Request) -> web.StreamResponse:
@@ -43,6 +46,8 @@ async def _converse(platform: Platform, connection: Connection) -> None:
         frame = await connection.ws.receive()
         if frame.type is WSMsgType.TEXT:
             await _take(platform, connection, json.loads(frame.data))
+        elif frame.type is WSMsgType.BINARY:
+            continue  # not of this protocol
         elif frame.type is WSMsgType.CLOSE:
             platform.seen.closes += 1
             if platform.faults.answer_close:
@@ -112,8 +117,9 @@ async def _pester(platform: Platform, connection: Connection) -> None:
         faults = platform.faults
         try:
             if faults.pings:
-                await connection.ws.ping(PAYLOAD)
-                await asyncio.sleep(0)
+                if connection.transport.get_write_buffer_size() < ROOM:
+                    connection.transport.write(PINGS)
+                await asyncio.sleep(0.001)
             elif faults.events and connection.session is not None:
                 await dispatch(platform, connection.session, "C2C_MESSAGE_CREATE", message(platform, "more"))
                 await asyncio.sleep(faults.events)
@@ -141,7 +147,7 @@ async def _read(platform: Platform, connection: Connection) -> None:
             await platform.changed.wait()
         else:
             connection.transport.resume_reading()
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.001)
             connection.transport.pause_reading()
             await asyncio.sleep(0.05)
 

@@ -111,7 +111,7 @@ def draining(inside: Inside) -> Fact:
 
 
 def progressing(inside: Inside) -> Fact:
-    """The listener is found waiting for room in the write buffer again and again, each time anew."""
+    """A task is found waiting for room in the write buffer again and again, each time anew."""
     drain = _drain(inside)
     if drain is None:
         return None

@@ -8,10 +8,6 @@ from qqdiag.lab import outside
 from qqdiag.lab.case import Case, Lab
 from qqdiag.lab.outside import until
 
-SMALL = 8192  # bytes of the server's receive buffer where a write is to get stuck
-UNREAD = 400  # messages that fill more than aiohttp reads ahead
-LONG = "." * 2000
-
 
 def hot_loop(lab: Lab) -> dict[str, Any]:
     """REST fails at the reconnect, so that the old, closed WebSocket stays in place (F02)."""
@@ -150,7 +146,6 @@ CHATTER: dict[str, Any] = {"without": ("bounded-close",), "facts": (("ready", 0.
 STUCK: dict[str, Any] = {
     "without": ("heartbeat-ack", "ready-deadline"),
     "facts": (("ready", 0.0), ("draining", 1.5)),
-    "buffer": SMALL,
 }
 DEAF: dict[str, Any] = {
     "without": ("heartbeat-ack",),
@@ -207,7 +202,6 @@ FAILURES: tuple[Case, ...] = (
         model="flooding",
         facts=(("ready", 0.0), ("closing-session", 2.0)),
         abandoning=True,
-        buffer=SMALL,
         transports=("plain",),  # under TLS aiohttp aborts the transport
         needs_aiohttp=(3, 12, 4),
     ),

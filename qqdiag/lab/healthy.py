@@ -6,7 +6,6 @@ from typing import Any
 
 from qqdiag.lab import outside
 from qqdiag.lab.case import Case, Lab
-from qqdiag.lab.failures import SMALL
 from qqdiag.lab.outside import until
 
 REAL = 41250  # ms between heartbeats, as the platform says
@@ -63,8 +62,9 @@ def back_off(lab: Lab) -> dict[str, Any]:
 
 
 def slow_peer(lab: Lab) -> dict[str, Any]:
-    """The peer sends PINGs and reads slowly: each PONG waits a while."""
-    lab.server.switch(read="slowly", pings=True)
+    """A handler sends much to a peer that reads slowly: each send waits a while."""
+    lab.server.switch(read="slowly")
+    lab.server.say("now")
     lab.fact("progressing")
     return until("sending", lambda: _unsent(lab))
 
@@ -170,9 +170,9 @@ HEALTHY: tuple[Case, ...] = (
         "sends that wait for a slow peer and go on",
         slow_peer,
         healthy=True,
+        model="flooding",
         facts=(READY, ("progressing", 0.0)),
         faults={"heartbeat_interval": REAL},
-        buffer=SMALL,
     ),
     Case(
         "slow-handler",
@@ -182,5 +182,12 @@ HEALTHY: tuple[Case, ...] = (
         inline=True,
         **SLOW,
     ),
-    Case("recovered", "back after FIN, RST and op 7", recovered, healthy=True, facts=(READY,)),
+    Case(
+        "recovered",
+        "back after FIN, RST and op 7",
+        recovered,
+        healthy=True,
+        facts=(READY,),
+        timing={"ready": 1.0, "rest_total": 1.0},
+    ),
 )

@@ -61,8 +61,8 @@ def application(platform: Platform) -> web.Application:
 class Listening:
     """One listening socket, that can be closed and opened again on the same port."""
 
-    def __init__(self, runner: web.AppRunner, host: str, buffer: int | None, context: ssl.SSLContext | None) -> None:
-        self.runner, self.host, self.buffer, self.context = runner, host, buffer, context
+    def __init__(self, runner: web.AppRunner, host: str, context: ssl.SSLContext | None) -> None:
+        self.runner, self.host, self.context = runner, host, context
         self.port = 0
         self.server: asyncio.Server | None = None
 
@@ -71,9 +71,8 @@ class Listening:
             return
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if self.buffer:
-            # Inherited by each connection: a small window fills soon.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.buffer)
+        # No small SO_RCVBUF, however soon it would fill: where that limit drops segments, the acknowledgements on them
+        # are dropped too (Linux 6.18), and the two sides retransmit for minutes instead of waiting for room.
         sock.bind((self.host, self.port))
         self.port = sock.getsockname()[1]
         assert self.runner.server is not None
@@ -147,11 +146,11 @@ async def serve(config: dict[str, Any]) -> None:
     platform = Platform()
     runner = web.AppRunner(application(platform), access_log=None)
     await runner.setup()
-    host, buffer, pem = config["host"], config["buffer"], config["pem"]
+    host, pem = config["host"], config["pem"]
     contexts = [server_context(Path(pem)) if config["tls"] else None]
     if config["pools"]:
         contexts += [server_context(Path(pem)), server_context(Path(pem), ssl.TLSVersion.TLSv1_2)]
-    listening = [Listening(runner, host, buffer, context) for context in contexts]
+    listening = [Listening(runner, host, context) for context in contexts]
     for one in listening:
         await one.open()
     control = Control(platform, listening)

@@ -92,9 +92,7 @@ def start(
         _check(case, versions)
         link = stack.enter_context(own_link(gateway.pid)) if case.own_network else None
         server = stack.enter_context(
-            start_server(
-                tls=tls, host=link.host if link else LOOPBACK, pools=case.pools, buffer=case.buffer, bound=bound
-            )
+            start_server(tls=tls, host=link.host if link else LOOPBACK, pools=case.pools, bound=bound)
         )
         server.switch(**case.faults)
         gateway.tell(_config(case, server))

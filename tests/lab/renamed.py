@@ -110,7 +110,7 @@ class Rename(ast.NodeTransformer):
                 alias.name = self.names[alias.name]
         return node
 
-    def rename_definition(self, node: Any) -> ast.AST:
+    def rename_definition(self, node: Any) -> Any:
         node.name = self.names.get(node.name, node.name)
         self.generic_visit(node)
         node.body = node.body or [ast.Pass()]

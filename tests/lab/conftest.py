@@ -1,0 +1,40 @@
+"""Interpreters that can run the lab's gateway: virtual environments with aiohttp, made once in the tests' cache."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import hermes_environment
+import interpreters
+import pytest
+
+REQUIREMENTS = ("aiohttp>=3.12.4", "httpx")
+
+
+@pytest.fixture(params=["3.12", "3.13"])
+def gateway_python(request: pytest.FixtureRequest) -> str:
+    """A Python of another version than ours may be, with what the gateway needs."""
+    base = interpreters.find(request.param)
+    if base is None:
+        pytest.skip(interpreters.CURE[request.param])
+    folder = hermes_environment.cache() / f"lab-python-{request.param}"
+    with hermes_environment.locked(folder.parent / f"{folder.name}.lock"):
+        python = folder / "bin" / "python"
+        if not usable(python):
+            make(base.path, folder)
+    return str(python)
+
+
+def usable(python: Path) -> bool:
+    return (
+        python.exists() and not subprocess.run([python, "-c", "import aiohttp, httpx"], capture_output=True).returncode
+    )
+
+
+def make(base: Path, folder: Path) -> None:
+    subprocess.run([base, "-m", "venv", "--clear", folder], check=True)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", *REQUIREMENTS]
+    done = subprocess.run(pip, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"make a package index available: {' '.join(pip)} failed")
