@@ -35,7 +35,7 @@ def read(objects: Objects, address: int) -> dict[str, int]:
     if dictionary:
         found |= objects.named(dictionary, MAX_ATTRIBUTES)
     elif values and shape.keys:
-        words = containers.words(objects.memory, values, len(shape.keys))
+        words = containers.words(objects.memory, values, max(shape.keys.values()) + 1)
         found |= {name: words[index] for name, index in shape.keys.items()}
     return {name: value for name, value in found.items() if value}
 

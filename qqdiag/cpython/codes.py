@@ -104,11 +104,15 @@ class Codes:
 
 
 def line(objects: Objects, code: CodeInfo, offset: int) -> int | None:
-    """The line of the instruction at `offset` bytes, as `PyCode_Addr2Line` has it; None where it has none."""
+    """The line of the instruction at `offset` bytes, as `PyCode_Addr2Line` has it; None where it has none, or where
+    the table cannot be read."""
     if offset < 0:
         return code.first_line
     if offset not in code.lines:
-        code.lines[offset] = location(_bytes(objects, code.linetable), code.first_line, offset)
+        try:
+            code.lines[offset] = location(_bytes(objects, code.linetable), code.first_line, offset)
+        except Unreadable:
+            code.lines[offset] = None
     return code.lines[offset]
 
 
