@@ -1,0 +1,175 @@
+"""The whole look at a target: two samples, everything in them, and the target as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+from freeze_patients import LOOP, SLEEPING, Patient, running, state, tracer_of
+from interpreters import Interpreter
+
+from qqdiag import run
+from qqdiag.collect import tasks
+from qqdiag.errors import NotReadable, TargetGone
+from qqdiag.memory.pause import Tracer
+from qqdiag.model import Missing, TaskName
+from qqdiag.run import record, take
+from qqdiag.snapshot import Gateway, Process, Python, Sample, Snapshot, Sockets
+from qqdiag.target import Live, live
+
+INSPECTIONS = 100
+
+
+def names(sample: Sample) -> list[TaskName]:
+    assert isinstance(sample.python, Python)
+    return sorted((task.name for task in sample.python.tasks), key=TaskName.reveal)
+
+
+def soon() -> float:
+    return time.monotonic() + 20
+
+
+def asked(patient: Patient) -> dict[str, object]:
+    answer = json.loads(patient.ask("how are you"))
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_two_samples() -> None:
+    with running(LOOP, "5") as patient:
+        steps: list[str] = []
+        snapshot = take(live(patient.pid), 0.3, progress=steps.append)
+        one, two = snapshot.samples
+        assert 0.3 <= two.taken_at - one.taken_at < 10
+        for sample in snapshot.samples:
+            assert isinstance(sample.process, Process)
+            assert isinstance(sample.sockets, Sockets)
+            assert isinstance(sample.gateway, Gateway)
+            assert isinstance(sample.python, Python)
+            assert sample.python.method.reveal() == "frozen"
+            assert sample.taken_at <= sample.python.taken_at <= two.taken_at + 10
+            assert {TaskName(f"waiter-{number}") for number in range(5)} <= set(names(sample))
+        assert snapshot.pause == sum(s.python.pause for s in snapshot.samples if isinstance(s.python, Python)) > 0
+        assert steps[:4] == ["process", "sockets", "tasks", "interval"]
+
+
+def test_one_sample() -> None:
+    with running(LOOP, "1") as patient:
+        assert len(take(live(patient.pid), 0).samples) == 1
+
+
+def test_every_interpreter(interpreter: Interpreter) -> None:
+    with running(LOOP, "7", python=interpreter.path) as patient:
+        snapshot = take(live(patient.pid), 0)
+        assert len(names(snapshot.samples[0])) == 7 + 2
+
+
+def test_without_a_pause() -> None:
+    with running(LOOP, "5") as patient:
+        snapshot = take(live(patient.pid), 0, pause=False)
+        python = snapshot.samples[0].python
+        assert isinstance(python, Python)
+        assert python.method.reveal() in ("double-read", "unpaused")
+        assert (snapshot.pause, python.pause) == (0, 0)
+        assert {TaskName(f"waiter-{number}") for number in range(5)} <= set(names(snapshot.samples[0]))
+
+
+def test_stopped_target() -> None:
+    with running(LOOP, "5") as patient:
+        os.kill(patient.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, patient.pid, os.WSTOPPED | os.WNOWAIT)
+        snapshot = take(live(patient.pid), 0.1)
+        python, process = snapshot.samples[1].python, snapshot.samples[1].process
+        assert isinstance(python, Python)
+        assert isinstance(process, Process)
+        assert (python.method.reveal(), process.state.reveal(), snapshot.pause) == ("stopped", "T", 0)
+        assert len(python.tasks) == 7
+        assert state(patient.pid) == "T"
+        os.kill(patient.pid, signal.SIGCONT)
+        assert asked(patient)["pending"] == 5
+
+
+def test_not_python() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            began = time.monotonic()
+            with pytest.raises(NotReadable):
+                take(live(process.pid), 60)
+            assert time.monotonic() - began < 10
+        finally:
+            process.kill()
+
+
+def test_python_without_asyncio() -> None:
+    with running(SLEEPING) as patient:
+        python = take(live(patient.pid), 0).samples[0].python
+        assert isinstance(python, Python)
+        assert (python.has_asyncio, python.tasks, len(python.threads)) == (False, [], 1)
+
+
+@pytest.mark.parametrize("step", ["process", "sockets", "tasks", "interval"])
+def test_target_that_exits_meanwhile(step: str) -> None:
+    with running(LOOP, "1") as patient:
+
+        def die(reached: str) -> None:
+            if reached == step:
+                patient.process.kill()
+                os.waitid(os.P_PID, patient.pid, os.WEXITED | os.WNOWAIT)
+
+        with pytest.raises(TargetGone):
+            take(live(patient.pid), 0.1, progress=die)
+
+
+def test_pid_that_became_another_process() -> None:
+    with running(LOOP, "1") as patient:
+        found = live(patient.pid)
+        with pytest.raises(TargetGone):
+            take(Live(found.pid, found.start_ticks - 1), 0)
+
+
+def test_collector_that_hangs_is_missing_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "LIMIT", 0.5)
+    monkeypatch.setattr(run.socket_tables, "collect", lambda pid: time.sleep(5))
+    with running(LOOP, "1") as patient:
+        began = time.monotonic()
+        snapshot = take(live(patient.pid), 0)
+        assert time.monotonic() - began < 4
+        assert isinstance(snapshot.samples[0].sockets, Missing)
+
+
+def exchange(connection: socket.socket, line: bytes) -> bytes:
+    connection.sendall(line)
+    return connection.recv(100)
+
+
+def test_target_is_undisturbed() -> None:
+    """A hundred inspections in a row: its clock ticks on, its sockets answer, its tasks wait, nothing was raised."""
+    with running(LOOP, "50") as patient, Tracer(patient.pid) as tracer:
+        with socket.create_connection(("127.0.0.1", int(patient.words[0]))) as connection:
+            assert exchange(connection, b"before\n") == b"before\n"
+            before = asked(patient)
+            for number in range(INSPECTIONS):
+                read = tasks.collect(patient.pid, soon(), tracer=tracer)
+                assert isinstance(read.python, Python)
+                assert read.python.method.reveal() == "frozen"
+                assert len(read.python.tasks) >= 52
+                line = b"%d\n" % number
+                assert exchange(connection, line) == line
+            after = asked(patient)
+        assert (after["pending"], after["errors"]) == (50, [])
+        assert isinstance(before["ticks"], int)
+        assert isinstance(after["ticks"], int)
+        assert after["ticks"] > before["ticks"]
+        assert tracer_of(patient.pid) == 0
+
+
+def test_capture_of_a_recording_needs_its_memory() -> None:
+    with running(LOOP, "1") as patient:
+        recording = record(live(patient.pid), 0.1)
+        assert isinstance(recording.snapshot, Snapshot)
+        assert [len(memory.pages) > 50 for memory in recording.memories] == [True, True]
