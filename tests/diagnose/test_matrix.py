@@ -1,0 +1,91 @@
+"""Every gateway of the lab, plain and under TLS and under other names, against every signature.
+
+The lab's gateway has no profile: what is found rests on the interpreter, the libraries and the kernel alone.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+from matrix_table import ROW, grave, row, words
+from msgspec.structs import replace
+from renamed import start_renamed
+
+from qqdiag.diagnose import diagnose
+from qqdiag.lab.case import Case
+from qqdiag.lab.start import case_of, cases, start
+from qqdiag.model import Missing, Say
+from qqdiag.run import take
+from qqdiag.snapshot import Snapshot
+from qqdiag.target import resolve
+
+pytestmark = pytest.mark.lab
+Record = Callable[[str, object], None]
+
+# By the case's id, or the first part of it: what must be found, any of them, and what may stand beside it.
+ACCEPTED: dict[str, tuple[set[str], set[str]]] = {
+    "hot-loop": ({"hot-loop"}, set()),
+    "dead-listener": ({"dead-listener"}, set()),
+    "missing-ack": ({"missing-ack"}, set()),
+    "half-open": ({"half-open", "missing-ack"}, set()),  # behind a peer whose kernel answers they are the same
+    "half-open-dead-path": ({"half-open"}, set()),
+    "close-hang": ({"close-hang"}, set()),
+    "close-hang-session": ({"close-hang"}, {"write-stuck"}),  # a handler is stuck in its send as well
+    "write-stuck": ({"write-stuck"}, set()),
+    "loop-blocked": ({"loop-blocked"}, set()),
+}
+GONE = Missing(Say("it was taken away by a test"), Say("give it back"))
+
+
+def accepted(case: Case) -> tuple[set[str], set[str]]:
+    """The longest name that the case's begins with. A healthy one accepts nothing."""
+    names = [name for name in ACCEPTED if case.id.startswith(name)]
+    return (set(), set()) if case.healthy else ACCEPTED[max(names, key=len)]
+
+
+def runs() -> list[tuple[str, str]]:
+    """(case, transport), and the failing ones once more under other names."""
+    found = [(case.id, transport) for case in cases() for transport in case.transports]
+    return found + [(case.id, "renamed") for case in cases() if not case.healthy]
+
+
+@pytest.mark.parametrize(("id", "kind"), runs())
+def test_verdict(id: str, kind: str, record_property: Record) -> None:
+    case = case_of(id)
+    if case.own_network and os.geteuid() != 0:
+        pytest.skip("run the tests as root: the case needs a network of its own")
+    begin = start_renamed if kind == "renamed" else start
+    with begin(id, tls=kind == "tls") as gateway:
+        began = time.monotonic()
+        snapshot = take(resolve(str(gateway.pid)), interval=1.0)
+        diagnosis = diagnose(snapshot)
+        record_property(ROW, row(f"{id} {kind}", diagnosis, time.monotonic() - began))
+    must, may = accepted(case)
+    found = grave(diagnosis)
+    assert found <= must | may, words(diagnosis)
+    assert bool(found & must) == (not case.healthy), words(diagnosis)
+    assert diagnosis.verdict == ("clear" if case.healthy else "matched"), words(diagnosis)
+    for name, less in without_evidence(snapshot).items():
+        assert_not_wrong(case, name, less)
+
+
+def without_evidence(snapshot: Snapshot) -> dict[str, Snapshot]:
+    """The snapshot with one thing taken away at a time."""
+    found = {"second sample": replace(snapshot, samples=snapshot.samples[-1:]), "logs": replace(snapshot, logs=GONE)}
+    for section in ("process", "sockets", "python", "gateway"):
+        samples = [replace(sample, **{section: GONE}) for sample in snapshot.samples]
+        found[section] = replace(snapshot, samples=samples)
+    return found
+
+
+def assert_not_wrong(case: Case, name: str, snapshot: Snapshot) -> None:
+    """With less evidence a verdict may be lost, and then it is said to be unknown: it is never another one."""
+    must, may = accepted(case)
+    diagnosis = diagnose(snapshot)
+    text = f"without {name}: {words(diagnosis)}"
+    assert grave(diagnosis) <= must | may, text
+    if not case.healthy:
+        assert diagnosis.verdict in ("matched", "unknown"), text
