@@ -37,10 +37,12 @@ class Patient:
 
 
 @contextlib.contextmanager
-def start(python: Path | str, program: str, *arguments: str) -> Iterator[Patient]:
+def start(
+    python: Path | str, program: str, *arguments: str, environment: dict[str, str] | None = None
+) -> Iterator[Patient]:
     """Run `program` (a file beside this one) and wait for its first line, which is JSON."""
     command = [str(python), "-W", "ignore", str(HERE / program), *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -157,6 +157,6 @@ def test_exits_while_it_is_read(interpreter: Interpreter) -> None:
         runtime = attach(memory)
         zoo.process.kill()
         zoo.process.wait()
+        memory.forget()
         with pytest.raises(TargetGone):
-            memory.forget()
             read_python(runtime, 0.0)

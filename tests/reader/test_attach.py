@@ -1,0 +1,214 @@
+"""What can be attached to, and what is refused, each with a sentence of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import interpreters
+import patients
+import pytest
+from interpreters import Interpreter
+from patients import Patient
+
+from qqdiag.cpython import debug_offsets, layouts
+from qqdiag.cpython.read import read_python
+from qqdiag.cpython.runtime import attach
+from qqdiag.errors import NoSuchTarget, NotReadable, QqdiagError
+from qqdiag.memory.live import PAGE, LiveMemory
+from qqdiag.memory.source import Region
+from qqdiag.model import Text
+
+
+class Edited(LiveMemory):
+    """A live process in which some words read as other ones."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(pid)
+        self.edits: dict[int, bytes] = {}
+
+    def read(self, address: int, size: int) -> bytes:
+        data = bytearray(super().read(address, size))
+        for at, value in self.edits.items():
+            for index, byte in enumerate(value):
+                if address <= at + index < address + size:
+                    data[at + index - address] = byte
+        return bytes(data)
+
+
+class WithLibrary(LiveMemory):
+    """A live process that has one more file mapped."""
+
+    library = "/usr/lib/libpypy3.10-c.so"
+
+    def regions(self) -> list[Region]:
+        return [*super().regions(), Region(PAGE, 2 * PAGE, True, False, 0, self.library)]
+
+
+def sentence(error: QqdiagError) -> str:
+    values = {
+        name: value.reveal() if isinstance(value, Text) else value for name, value in error.message.values.items()
+    }
+    assert error.hint.template
+    return error.message.template.format(**values)
+
+
+def test_version_and_flavour(zoo: Patient, interpreter: Interpreter) -> None:
+    with LiveMemory(zoo.pid) as memory:
+        runtime = attach(memory)
+    assert runtime.version == interpreter.version
+    assert [word.reveal() for word in runtime.flavour] == ["static" if interpreter.static else "shared"]
+    assert runtime.layout.published == (interpreter.version >= (3, 13))
+
+
+def test_no_such_process() -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    with pytest.raises(NoSuchTarget) as caught:
+        LiveMemory(process.pid)
+    assert sentence(caught.value) == f"There is no process {process.pid}."
+
+
+def test_not_python() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b".")
+        process.stdin.flush()
+        assert process.stdout.read(1) == b"."  # it is cat by now
+        with LiveMemory(process.pid) as memory, pytest.raises(NotReadable) as caught:
+            attach(memory)
+        with WithLibrary(process.pid) as memory, pytest.raises(NotReadable) as pypy:
+            attach(memory)
+        process.stdin.close()
+    assert "runs no Python" in sentence(caught.value)
+    assert "PyPy" in sentence(pypy.value)
+
+
+def test_python_without_asyncio(interpreter: Interpreter) -> None:
+    with patients.start(interpreter.path, "plain.py") as patient:
+        python = patients.read(patient.pid)
+    assert not python.has_asyncio
+    assert python.tasks == python.loops == python.doubts == []
+    stacks = {
+        thread.native_id: [python.codes[frame.code].qualname.reveal() for frame in thread.frames]
+        for thread in python.threads
+    }
+    assert stacks[patient.pid] == ["inner", "<module>"]
+    assert "waits" in stacks[patient.truth["thread"]]
+
+
+def test_subinterpreters(interpreter: Interpreter) -> None:
+    with patients.start(interpreter.path, "subinterpreter.py") as patient:
+        python = patients.read(patient.pid)
+    names = {task.name.reveal(): task for task in python.tasks}
+    assert {"inside", "outside"} <= set(names)
+    assert names["inside"].loop != names["outside"].loop
+    assert [level.name.reveal() for level in names["inside"].chain][:2] == ["inside", "sleep"]
+
+
+def test_deleted_executable(tmp_path: Path) -> None:
+    """An interpreter that was upgraded in place: its file is gone, its memory is not."""
+    debian = interpreters.find("debian")
+    if debian is None or not debian.static:
+        pytest.skip(interpreters.CURE["debian"])
+    ask = [debian.path, "-c", "import sys; print(sys.base_prefix)"]
+    home = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    executable = Path(shutil.copy(debian.path, tmp_path / "python"))
+    with patients.start(executable, "plain.py", environment={**os.environ, "PYTHONHOME": home}) as patient:
+        executable.unlink()
+        python = patients.read(patient.pid)
+    assert {word.reveal() for word in python.flavour} == {"static", "deleted"}
+    assert len(python.threads) == 2
+
+
+@pytest.mark.parametrize(("major", "minor"), [(3, 10), (3, 99), (2, 7)])
+def test_unsupported_version(zoo: Patient, major: int, minor: int) -> None:
+    with Edited(zoo.pid) as memory:
+        at = attach(memory).symbols["Py_Version"]
+        memory.edits[at] = struct.pack("<I", major << 24 | minor << 16 | 4 << 8 | 0xF0)
+        with pytest.raises(NotReadable) as caught:
+            attach(memory)
+    assert sentence(caught.value) == f"CPython {major}.{minor}.4 is not supported."
+
+
+def test_other_layout(zoo: Patient) -> None:
+    """A build whose coroutines have another size is refused, with both numbers."""
+    with Edited(zoo.pid) as memory:
+        runtime = attach(memory)
+        expected = runtime.layout.fingerprint["PyCoro_Type"]
+        memory.edits[runtime.symbols["PyCoro_Type"] + runtime.layout.type_basicsize] = struct.pack("<Q", expected + 16)
+        with pytest.raises(NotReadable) as caught:
+            attach(memory)
+    assert f"PyCoro_Type has {expected + 16} bytes where {expected} were expected" in sentence(caught.value)
+
+
+def test_other_layout_of_tasks(zoo: Patient) -> None:
+    with Edited(zoo.pid) as memory:
+        runtime = attach(memory)
+        task = next(task for task in zoo.truth["tasks"] if task["name"] == "leaf")
+        info = runtime.objects.type_of(task["address"])
+        memory.edits[info.address + runtime.layout.type_basicsize] = struct.pack("<Q", info.basicsize + 8)
+        again = attach(memory)
+        with pytest.raises(NotReadable) as caught:
+            read_python(again, 0.0)
+    assert f"_asyncio.Task has {info.basicsize + 8} bytes where {info.basicsize}" in sentence(caught.value)
+
+
+@pytest.fixture
+def published(zoos: Callable[..., Patient]) -> Patient:
+    """A target that publishes its offsets."""
+    found = interpreters.find("3.13")
+    if found is None:
+        pytest.skip(interpreters.CURE["3.13"])
+    return zoos(found.path)
+
+
+def test_free_threaded_build(published: Patient) -> None:
+    with Edited(published.pid) as memory:
+        memory.edits[attach(memory).address + 16] = struct.pack("<Q", 1)
+        with pytest.raises(NotReadable) as caught:
+            attach(memory)
+    assert "free-threaded" in sentence(caught.value)
+
+
+def test_published_offsets_equal_the_measured_ones(published: Patient) -> None:
+    with LiveMemory(published.pid) as memory:
+        layout = attach(memory).layout
+    measured = layouts.layout((3, 13))
+    names = [name for name in debug_offsets.FIELDS_3_13 if name is not None]
+    assert len(names) > 30
+    assert {name: getattr(layout, name) for name in names} == {name: getattr(measured, name) for name in names}
+
+
+@pytest.mark.parametrize("value", [2**63, 1 << 20, 13])
+def test_published_offsets_are_untrusted(published: Patient, value: int) -> None:
+    """No field may be out of bounds or misaligned, whichever it is."""
+    with Edited(published.pid) as memory:
+        address = attach(memory).address
+        for index, name in enumerate(debug_offsets.FIELDS_3_13):
+            if name is None or (name in debug_offsets.BYTE_FIELDS and value == 13):
+                continue
+            memory.edits = {address + debug_offsets.HEADER + 8 * index: struct.pack("<Q", value)}
+            with pytest.raises(NotReadable):
+                attach(memory)
+
+
+def test_damaged_cookie(published: Patient) -> None:
+    with Edited(published.pid) as memory:
+        memory.edits[attach(memory).address] = b"nonsense"
+        with pytest.raises(NotReadable) as caught:
+            attach(memory)
+    assert "damaged" in sentence(caught.value)
+
+
+def test_layouts_are_files() -> None:
+    assert layouts.versions() == sorted(layouts.versions())
+    assert (3, 11) in layouts.versions()
+    assert sys.version_info[:2] in layouts.versions() or sys.version_info >= (3, 14)
+    assert layouts.layout((3, 0)) is None
