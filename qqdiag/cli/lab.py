@@ -7,7 +7,7 @@ import json
 import click
 
 from qqdiag.cli import options
-from qqdiag.cli.console import emit
+from qqdiag.cli.console import emit, note
 
 
 @click.group()
@@ -46,12 +46,11 @@ def lab_start(id: str, tls: bool, seconds: float, look: bool) -> int:
     from qqdiag.lab.start import start
 
     with start(id, tls=tls, bound=seconds) as running:
-        line = json.dumps(command.announcement(running))
         if look:
-            click.echo(line, err=True)
+            note(f"{id} reached after {running.reached_after} s, pid {running.pid}")
             from qqdiag.cli.commands import look_at
 
             return look_at(str(running.pid))
-        emit(f"{line}\n")
+        emit(f"{json.dumps(command.announcement(running))}\n")
         command.remain(running, seconds)
     return 0

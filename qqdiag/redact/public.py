@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+:/|-]{0,39}|[a-z]{1,12}( [a-z]{1,12}){1,3}|[?-]")
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+:/|#-]{0,59}|[a-z]{1,12}( [a-z]{1,12}){1,3}|[?-]")
 _PART = re.compile(
     r"[A-Za-z_][A-Za-z0-9_]{0,79}|<(locals|lambda|module|listcomp|dictcomp|setcomp|genexpr|string|stdin)>"
 )

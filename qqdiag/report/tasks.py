@@ -140,9 +140,13 @@ def _waits(python: Python, leaf: Leaf, tasks: int) -> Say:
     text = _what(leaf, tasks)
     if leaf.fd is not None:
         text = Say("{text}, of fd {fd}", text=text, fd=leaf.fd)
-    if leaf.deadline_at is not None:
-        text = Say("{text}, a timer ends it in {left}", text=text, left=Seconds(leaf.deadline_at - python.taken_at))
-    return text
+    return text if leaf.deadline_at is None else _timed(text, leaf.deadline_at - python.taken_at)
+
+
+def _timed(text: Say, left: float) -> Say:
+    if left < 0:
+        return Say("{text}, its timer is overdue by {late}", text=text, late=Seconds(-left))
+    return Say("{text}, a timer ends it in {left}", text=text, left=Seconds(left))
 
 
 def _what(leaf: Leaf, tasks: int) -> Say:

@@ -7,7 +7,7 @@ from qqdiag.report.code import code_of, place
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.snapshot import Frame, OsThread, Process, Python, PyThread, Snapshot
 
-_DEEPEST = 12
+_DEEPEST = 20
 _MOST = 40
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qqdiag.explain import load, runbooks
 from qqdiag.finding import Diagnosis, Finding, Severity
 from qqdiag.model import Say, Word
 from qqdiag.report.document import Cell, Line, Mark, Section
@@ -54,7 +55,7 @@ def evidence_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell]:
     lines: list[Line[Cell]] = []
     for position, finding in enumerate(diagnosis.findings):
         lines += _headed(finding) if position else []
-        lines += _details(finding)
+        lines += [*_details(finding), *_known(finding)]
     lines.append(_next(snapshot, diagnosis))
     title = Say("Evidence") if diagnosis.findings else Say("What to do")
     return Section("evidence", title, tuple(lines))
@@ -79,6 +80,17 @@ def _details(finding: Finding) -> list[Line[Cell]]:
         text = Say("or {id}: what decides is {decides}", id=Word(other.id), decides=other.decides)
         lines.append(Line(text, 1, Mark.WARN))
     return lines
+
+
+def _known(finding: Finding) -> list[Line[Cell]]:
+    """Threads in which the failure was reported, by its runbook."""
+    threads = load(finding.id).upstream[:2] if finding.id in runbooks() else ()
+    if not threads:
+        return []
+    text = Say("reported in {thread}", thread=Word(threads[0]))
+    for thread in threads[1:]:
+        text = Say("{text}, {thread}", text=text, thread=Word(thread))
+    return [Line(text, 1, Mark.DIM)]
 
 
 def _next(snapshot: Snapshot, diagnosis: Diagnosis) -> Line[Cell]:
