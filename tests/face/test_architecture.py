@@ -42,7 +42,7 @@ access find target run capture
 fixes
 lab
 attach exits publish
-cli
+cli __main__
 """
 PLACES = {part: place for place, line in enumerate(ARROW.split("\n")) for part in line.split()}
 
