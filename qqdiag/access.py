@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 
 from qqdiag.collect import proc
 from qqdiag.errors import NotPermitted
-from qqdiag.model import Path, Say, Word
+from qqdiag.model import Say, Word
 
 CAP_SYS_PTRACE = 1 << 19  # linux/capability.h
 YAMA = "/proc/sys/kernel/yama/ptrace_scope"
@@ -60,23 +59,15 @@ def _hint(pid: int) -> Say:
 
 
 def sudo(pid: int) -> Say:
-    """The command to run again as root, by the whole path: sudo searches another PATH than ours."""
-    if yama() == 1 and proc.read(f"/proc/{pid}/status").count(b"\nUid:\t%d\t" % os.geteuid()):
+    """The command to run again as root. By the whole path, for sudo searches another PATH; the shell fills it in."""
+    if shutil.which("qqdiag") is None:
+        return Say("run it as root, by the whole path that you started it with: sudo PATH inspect {pid}", pid=pid)
+    if yama() == 1:
         return Say(
-            "sudo {program} inspect {pid}, or until the next boot: sudo sysctl kernel.yama.ptrace_scope=0",
-            program=Path(program()),
+            'sudo "$(command -v qqdiag)" inspect {pid}, or until the next boot: sudo sysctl kernel.yama.ptrace_scope=0',
             pid=pid,
         )
-    return Say("sudo {program} inspect {pid}", program=Path(program()), pid=pid)
-
-
-def program() -> str:
-    """The absolute path of the qqdiag that runs."""
-    here = os.path.abspath(sys.argv[0])
-    if os.path.basename(here) == "qqdiag" and os.path.exists(here):
-        return here
-    beside = os.path.join(os.path.dirname(sys.executable), "qqdiag")
-    return beside if os.path.exists(beside) else shutil.which("qqdiag") or "qqdiag"
+    return Say('sudo "$(command -v qqdiag)" inspect {pid}', pid=pid)
 
 
 def yama() -> int:

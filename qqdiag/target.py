@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path as FilePath
+from pathlib import Path
 
 from qqdiag import access, find
 from qqdiag.collect import proc
 from qqdiag.errors import NoSuchTarget, NotReadable, QqdiagError, TargetGone, UsageError
-from qqdiag.model import Id, Path, Say
+from qqdiag.model import Say
 
 PF_KTHREAD = 0x00200000  # linux/sched.h, in field 9 of /proc/PID/stat
 PID_MAX = 1 << 22  # linux/threads.h PID_MAX_LIMIT
@@ -41,7 +41,7 @@ class Live:
 class CaptureFile:
     """A capture (capture.py)."""
 
-    path: FilePath
+    path: Path
 
 
 Target = Live | CaptureFile
@@ -54,7 +54,7 @@ def resolve(text: str | None) -> Target:
     if text.isdecimal():
         return live(int(text))
     if os.path.lexists(text) or "/" in text:
-        return _file(FilePath(text))
+        return _file(Path(text))
     return live(_main_pid(text))
 
 
@@ -139,25 +139,23 @@ def _seen_inside_as(pid: int) -> Iterator[int]:
             yield host
 
 
-def _file(path: FilePath) -> CaptureFile:
+def _file(path: Path) -> CaptureFile:
     try:
         with path.open("rb") as file:
             head = file.read(4)
     except FileNotFoundError:
-        raise NoSuchTarget(Say("there is no file {path}", path=Path(str(path))), Say("ls -l")) from None
+        raise NoSuchTarget(Say("there is no such file"), Say("ls -l, and give its path")) from None
     except OSError:
-        raise NotReadable(Say("the file {path} cannot be read", path=Path(str(path))), Say("ls -l")) from None
+        raise NotReadable(Say("the file cannot be read"), Say("ls -l, and run as its owner")) from None
     if head == b"PK\x03\x04":
         return CaptureFile(path)
     if head == b"\x7fELF":
         raise NotReadable(
-            Say(
-                "{path} is an ELF file: this version reads processes and captures, no core files", path=Path(str(path))
-            ),
+            Say("this is a core or program file: this version reads running processes and captures"),
             Say("capture the process while it runs: qqdiag capture PID -o hang.qqd"),
         )
     raise NotReadable(
-        Say("{path} is no capture of qqdiag", path=Path(str(path))),
+        Say("this file is no capture of qqdiag"),
         Say("make one with: qqdiag capture PID -o hang.qqd"),
     )
 
@@ -171,15 +169,15 @@ def _main_pid(unit: str) -> int:
             ["systemctl", "show", "--property=MainPID", "--value", "--", unit], capture_output=True, timeout=5
         )
     except (OSError, subprocess.TimeoutExpired):
-        raise _no_unit(unit) from None
+        raise _no_unit() from None
     pid = shown.stdout.strip()
     if shown.returncode or not pid.isdigit() or int(pid) == 0:
-        raise _no_unit(unit)
+        raise _no_unit()
     return int(pid)
 
 
-def _no_unit(unit: str) -> QqdiagError:
+def _no_unit() -> QqdiagError:
     return NoSuchTarget(
-        Say("{unit} is neither a pid nor a file nor a running unit of systemd", unit=Id(unit)),
+        Say("the target is neither a pid nor a file nor a running unit of systemd"),
         Say("systemctl list-units --type=service --state=running, or give the pid"),
     )
