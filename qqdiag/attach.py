@@ -15,7 +15,8 @@ def find(pid: int) -> Monitor:
     NotReadable where it runs none or none that answers; NotPermitted, NoSuchTarget as from the sockets.
     """
     proc.start_ticks(pid)
-    found = collector.collect(pid, sockets.collect(pid), everywhere=True)
+    rows = sockets.collect(pid)
+    found = rows if isinstance(rows, Missing) else collector.collect(pid, rows, everywhere=True)
     if found is None:
         raise NotReadable(
             Say("process {pid} runs no aiomonitor", pid=pid),

@@ -26,6 +26,6 @@ def by_uid(pid: int, uid: int) -> Account | None:
         return None
     for line in proc.text(data).splitlines():
         fields = line.split(":")
-        if len(fields) == 7 and fields[2] == str(uid):
+        if len(fields) == 7 and fields[2] == str(uid) and "\0" not in line:
             return Account(fields[0], fields[5])
     return None

@@ -1,45 +1,71 @@
-"""The target's time zone: its log lines carry local time and no zone."""
+"""The target's time zone: its log lines carry local time and no zone.
+
+Two witnesses: the file itself (its last record was written when the file was last changed), and the zone's name. A zone
+file of the target's is never decoded: a damaged one keeps Python's decoder busy for ever (zoneinfo, CPython 3.11), so
+the name is looked up in our own machine's table.
+"""
 
 from __future__ import annotations
 
 import datetime
-import io
 import re
 import zoneinfo
 
 from qqdiag.collect import rooted
 
-ZONE_BYTES_MAX = 1 << 16
+LOCALTIME, TABLE = "/etc/localtime", "/usr/share/zoneinfo"
+QUARTER = 900  # seconds: every zone's offset is a multiple of it
+SLACK = 2.0  # seconds between a record's time and the end of its writing
+FARTHEST = 14 * 3600  # Pacific/Kiritimati
 # The simple POSIX form: a name, and hours to be added to local time to get UTC (tzset(3)); no summer time.
 _POSIX = re.compile(r"(?:[A-Za-z]{3,}|<[-+\w]{3,}>)([+-]?)(\d{1,2})(?::?([0-5]\d))?")
 
 
-def zone(root: str, variables: dict[str, str]) -> datetime.tzinfo:
-    """By its TZ, else its /etc/localtime; UTC where neither says anything, as the C library does."""
-    named = variables.get("TZ", "").removeprefix(":")
-    if named:
-        return _named(root, named)
-    try:
-        return _file(root, "/etc/localtime")
-    except (OSError, ValueError):
+def named(root: str, variables: dict[str, str]) -> datetime.tzinfo | None:
+    """By its TZ, else by where its /etc/localtime leads; None where that is a plain file, which has no name.
+
+    A zone that its own system has no file for is UTC, as the C library has it (tzset(3)).
+    """
+    name = variables.get("TZ", "").removeprefix(":")
+    if name:
+        path = name if name.startswith("/") else f"{TABLE}/{name}"
+        return _posix(name) or (_known(path) if rooted.exists(root, path) else datetime.UTC)
+    if not rooted.exists(root, LOCALTIME):
         return datetime.UTC
+    link = rooted.link(root, LOCALTIME)
+    return _known(link) if link else None
 
 
-def _named(root: str, name: str) -> datetime.tzinfo:
-    if posix := _POSIX.fullmatch(name):
-        sign = 1 if posix[1] == "-" else -1
-        hours, minutes = int(posix[2]), int(posix[3] or 0)
-        return datetime.timezone(sign * datetime.timedelta(hours=min(hours, 23), minutes=minutes))
-    path = name if name.startswith("/") else f"/usr/share/zoneinfo/{name}"
+def written(last: datetime.datetime, changed_at: float) -> datetime.timezone | None:
+    """The zone in which the local time `last` is the moment `changed_at`; None where there is none."""
+    offset = last.replace(tzinfo=datetime.UTC).timestamp() - changed_at
+    quarters = round(offset / QUARTER) * QUARTER
+    if abs(offset - quarters) > SLACK or abs(quarters) > FARTHEST:
+        return None
+    return datetime.timezone(datetime.timedelta(seconds=quarters))
+
+
+def agreed(
+    by_name: datetime.tzinfo | None, by_file: datetime.timezone | None, changed_at: float
+) -> datetime.tzinfo | None:
+    """The name where the file does not contradict it: it knows summer time too. Else the file."""
+    if by_name is None or by_file is None:
+        return by_name or by_file
+    then = datetime.datetime.fromtimestamp(changed_at, by_name)
+    return by_name if then.utcoffset() == by_file.utcoffset(None) else by_file
+
+
+def _posix(name: str) -> datetime.tzinfo | None:
+    if not (found := _POSIX.fullmatch(name)):
+        return None
+    sign = 1 if found[1] == "-" else -1
+    hours, minutes = min(int(found[2]), 23), int(found[3] or 0)
+    return datetime.timezone(sign * datetime.timedelta(hours=hours, minutes=minutes))
+
+
+def _known(path: str) -> datetime.tzinfo | None:
+    """The zone of our table that a path below some `zoneinfo` folder names."""
     try:
-        return _file(root, path)
-    except (OSError, ValueError):
-        pass
-    try:
-        return zoneinfo.ZoneInfo(name)
+        return zoneinfo.ZoneInfo(path.rpartition("zoneinfo/")[2])
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return datetime.UTC
-
-
-def _file(root: str, path: str) -> datetime.tzinfo:
-    return zoneinfo.ZoneInfo.from_file(io.BytesIO(rooted.read(root, path, ZONE_BYTES_MAX)))
+        return None

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from qqdiag.collect import proc, rooted
+from qqdiag.collect import localtime, proc, rooted
 from qqdiag.model import FreeText, Name, Path, Word
 from qqdiag.profiles import Phrase, Profile
 from qqdiag.snapshot import LogEvent, LogFile, LogLine
@@ -39,13 +39,13 @@ class Record(NamedTuple):
     whole: bool = True  # False: its line has no end yet
 
 
-def read(fd: int, word: str, path: str, profile: Profile, zone: datetime.tzinfo, now: float) -> LogFile:
-    """The file open at `fd`. `now` is the wall clock's."""
+def read(fd: int, word: str, path: str, profile: Profile, zone: datetime.tzinfo | None, now: float) -> LogFile:
+    """The file open at `fd`. `zone` is the one that its system names, `now` the wall clock's time."""
     status = os.fstat(fd)
     start = max(0, status.st_size - TAIL_BYTES)
     data = rooted.read_at(fd, start, TAIL_BYTES)
     records = _records(data, start > 0, profile)
-    age = partial(_age, profile.time_format, zone, now)
+    age = partial(_age, profile.time_format, _zone(records, profile.time_format, zone, status.st_mtime), now)
     return LogFile(
         name=Word(word),
         path=Path(path),
@@ -82,10 +82,25 @@ def _add(found: list[Record], line: str, number: int, pattern: re.Pattern[str]) 
         found[-1] = found[-1]._replace(text=f"{found[-1].text}\n{line}")
 
 
-def _age(form: str, zone: datetime.tzinfo, now: float, written: str | None) -> float | None:
+def _zone(records: list[Record], form: str, zone: datetime.tzinfo | None, changed_at: float) -> datetime.tzinfo | None:
+    last = next((time for record in reversed(records) if (time := _time(record.time, form))), None)
+    return localtime.agreed(zone, localtime.written(last, changed_at) if last else None, changed_at)
+
+
+def _time(written: str | None, form: str) -> datetime.datetime | None:
     try:
-        time = datetime.datetime.strptime(written or "", form).replace(tzinfo=zone)
-        return max(0.0, now - time.timestamp())
+        return datetime.datetime.strptime(written or "", form)
+    except ValueError:
+        return None
+
+
+def _age(form: str, zone: datetime.tzinfo | None, now: float, written: str | None) -> float | None:
+    """None for what is no time, and where the zone is not known."""
+    time = _time(written, form)
+    if time is None or zone is None:
+        return None
+    try:
+        return max(0.0, now - time.replace(tzinfo=zone).timestamp())
     except (ValueError, OverflowError):
         return None
 

@@ -28,7 +28,7 @@ def collect(pid: int, profile: Profile) -> Logs | Missing:
             Say("see what it has open with: sudo ls -l /proc/{pid}/fd", pid=pid),
         )
     root, now = rooted.root_of(pid), time.time()
-    zone = localtime.zone(root, variables)
+    zone = localtime.named(root, variables)
     files: list[LogFile] = []
     missing: list[Missing] = []
     for word, name in profile.log_files.items():

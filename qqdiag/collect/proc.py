@@ -51,11 +51,25 @@ def status_fields(data: bytes) -> dict[str, str]:
 
 
 def start_ticks(pid: int) -> int:
-    """Field 22 of /proc/PID/stat: with the pid, the identity of a process. NoSuchTarget where there is none."""
+    """Field 22 of /proc/PID/stat: with the pid, the identity of a process. NoSuchTarget where there is none.
+
+    NotPermitted where it is there and /proc hides it from other users (mount option hidepid).
+    """
     try:
         return int(stat_fields(read(f"/proc/{pid}/stat"))[1][19])
     except (FileNotFoundError, ProcessLookupError):
-        raise no_such_process(pid) from None
+        raise (not_permitted(pid) if exists(pid) else no_such_process(pid)) from None
+
+
+def exists(pid: int) -> bool:
+    """Whether there is such a process, whoever's it is and whatever /proc shows of it."""
+    try:
+        os.getsid(pid)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # a security module's answer; that there is one is certain
+    return True
 
 
 def same_namespace(pid: int, kind: str) -> bool | None:

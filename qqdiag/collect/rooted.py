@@ -40,6 +40,32 @@ def read_at(fd: int, offset: int, size: int) -> bytes:
     return b"".join(parts)
 
 
+def exists(root: str, path: str) -> bool:
+    """Whether `path`, links followed, is a regular file that may be read."""
+    try:
+        os.close(open_file(root, path))
+    except OSError:
+        return False
+    return True
+
+
+def link(root: str, path: str) -> str | None:
+    """Where the symbolic link at `path` leads, as written; None where there is no link."""
+    folder, _, name = path.rpartition("/")
+    try:
+        if not hasattr(os, "O_PATH"):
+            return os.readlink(os.path.join(root, path.lstrip("/")))
+        parent = _resolve(root, folder)
+    except OSError:
+        return None
+    try:
+        return os.readlink(name, dir_fd=parent)
+    except OSError:
+        return None
+    finally:
+        os.close(parent)
+
+
 def open_file(root: str, path: str) -> int:
     """A descriptor for reading the regular file at `path` below `root`."""
     if not hasattr(os, "O_PATH"):

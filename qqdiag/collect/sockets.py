@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sys
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -47,8 +48,10 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]")
 Found = dict[int, tuple[Kind, Row]]  # by inode
 
 
-def collect(pid: int) -> Sockets:
+def collect(pid: int) -> Sockets | Missing:
     """Every socket of the target, ordered by descriptor. NotPermitted where its descriptors are hidden."""
+    if sys.platform != "linux":
+        return Missing(Say("sockets are read on Linux only"), Say("lsof -a -n -P -i -p {pid}", pid=pid))
     links = dict(proc.descriptors(pid))
     fds = {fd: int(match[1]) for fd, link in links.items() if (match := _SOCKET.fullmatch(link))}
     watched = watches(pid, [fd for fd, link in links.items() if link == "anon_inode:[eventpoll]"])
@@ -64,15 +67,20 @@ def _netlink(pid: int) -> socket.socket | Missing:
     try:
         return netns.socket_in(pid, socket.AF_NETLINK, socket.SOCK_RAW, sockdiag.NETLINK_SOCK_DIAG)
     except PermissionError:
-        return Missing(
-            Say("the process has a network namespace of its own, which this user may not enter"),
-            Say("sudo qqdiag inspect {pid}", pid=pid),
-        )
+        return _not_entered(pid)
     except OSError as error:
         return Missing(
             Say("this system has no socket tables by netlink (errno {number})", number=error.errno or 0),
             Say("compare states and queues, without times, with: cat /proc/{pid}/net/tcp", pid=pid),
         )
+
+
+def _not_entered(pid: int) -> Missing:
+    """Entering takes CAP_SYS_ADMIN (setns(2)), which root in a container lacks."""
+    reason = Say("the process has a network namespace of its own, which this user may not enter")
+    if os.geteuid() != 0:
+        return Missing(reason, Say("sudo qqdiag inspect {pid}", pid=pid))
+    return Missing(reason, Say("run qqdiag on the host, or in a container with --network=container:NAME"))
 
 
 def _tables(pid: int, netlink: socket.socket | Missing, inodes: Collection[int]) -> Found:

@@ -88,12 +88,14 @@ def until(look: Callable[[], T], holds: Callable[[T], bool]) -> T:
     return seen
 
 
-def as_nobody(code: str, *arguments: object) -> Any:
+def as_nobody(code: str, *arguments: object, before: Sequence[str] = ()) -> Any:
     """What `code` says in a process of ours that gave up root: everything is imported before, nothing after."""
     if os.geteuid() != 0:
         pytest.skip("becoming another user takes root: sudo pytest")
     done = subprocess.run(
-        [sys.executable, "-c", f"{PRELUDE}{GIVE_UP}{code}", *map(str, arguments)], capture_output=True, text=True
+        [*before, sys.executable, "-c", f"{PRELUDE}{GIVE_UP}{code}", *map(str, arguments)],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

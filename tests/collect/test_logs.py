@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from collect_patients import NOBODY, as_nobody, patient
+from hypothesis import given, settings
+from hypothesis.strategies import binary, text
 
-from qqdiag.collect import logfiles, logs, rooted
+from qqdiag.collect import logfiles, logs, rooted, statefile
 from qqdiag.episodes import last_episode
 from qqdiag.model import Missing
 from qqdiag.profiles import Phrase, Profile
@@ -173,6 +175,72 @@ def test_times_are_the_targets_local_ones(home: Path, name: str, hours: float) -
     zone = datetime.timezone(datetime.timedelta(hours=hours))
     line = f"{stamp(42, zone)} INFO {LOGGER}: Session resumed\n"
     assert round(agent(home, line, TZ=name).events[0].age) == 42
+
+
+def chroot_time(tmp_path: Path, make: Callable[[Path], None], hours: float, delay: float, **environment: str) -> object:
+    """The age of a record of 42 s ago, written in local time `hours` from UTC and flushed `delay` later."""
+    needs_root()
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "logs").mkdir()
+    make(tmp_path / "etc" / "localtime")
+    log = tmp_path / "logs" / "agent.log"
+    zone = datetime.timezone(datetime.timedelta(hours=hours))
+    log.write_text(f"{stamp(42, zone)} INFO {LOGGER}: Session resumed\n")
+    os.utime(log, (time.time() - 42 + delay,) * 2)
+    with patient(
+        "os.chroot(sys.argv[1])\n" + IDLE, str(tmp_path), environment={"BOT_HOME": "/", **environment}
+    ) as there:
+        seen = logs.collect(there.pid, PROFILE)
+    assert isinstance(seen, Logs)
+    age = seen.files[0].last[0].age
+    assert len(seen.files[0].events) == (age is not None)
+    return None if age is None else round(age)
+
+
+def absent(path: Path) -> None:
+    pass
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(b"TZif2" + b"\xff" * 200)
+
+
+def dangling(path: Path) -> None:
+    path.symlink_to("/usr/share/zoneinfo/Asia/Shanghai")
+
+
+def installed(path: Path) -> None:
+    table = path.parent.parent / "usr" / "share" / "zoneinfo" / "Asia"
+    table.mkdir(parents=True)
+    (table / "Shanghai").write_bytes(b"whatever")
+    path.symlink_to("../usr/share/zoneinfo/Asia/Shanghai")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("make", "hours", "delay", "age"),
+    [
+        (absent, 0, 30, 42),
+        (damaged, 5.75, 0.1, 42),  # by the time of its last change
+        (damaged, 5.75, 30, None),
+        (dangling, 0, 30, 42),  # as the C library: UTC
+        (installed, 8, 30, 42),  # by name
+        (installed, -9.5, 0.1, 42),  # the file contradicts the name
+    ],
+)
+def test_the_zone_of_a_container(tmp_path: Path, make: Callable[[Path], None], hours: float, delay: float,
+                                 age: int | None) -> None:  # fmt: skip
+    assert chroot_time(tmp_path, make, hours, delay) == age
+
+
+@pytest.mark.root
+def test_a_zone_that_its_system_lacks_is_utc(tmp_path: Path) -> None:
+    assert chroot_time(tmp_path, absent, 0, 30, TZ="Asia/Shanghai") == 42
+
+
+@pytest.mark.root
+def test_a_zone_that_its_system_has(tmp_path: Path) -> None:
+    assert chroot_time(tmp_path, installed, 8, 30, TZ="/usr/share/zoneinfo/Asia/Shanghai") == 42
 
 
 # --- where they are --------------------------------------------------------------------------------------------------
@@ -399,6 +467,21 @@ def test_a_damaged_state_file_is_missing(home: Path, content: bytes) -> None:
     seen = state(home, content)
     assert isinstance(seen, Missing)
     assert "JSON" in seen.reason.template
+
+
+@given(data=binary(max_size=2000) | text(max_size=500).map(str.encode))
+@settings(max_examples=200, deadline=None)
+def test_no_bytes_upset_the_readers(data: bytes) -> None:
+    fd = os.memfd_create("log")
+    try:
+        os.write(fd, f"{stamp(5)} INFO {LOGGER}: [".encode() + data)
+        seen = logfiles.read(fd, "agent", "/x", PROFILE, None, time.time())
+        assert seen.size == os.fstat(fd).st_size
+        os.truncate(fd, 0)
+        os.pwrite(fd, b'{"platforms": ' + data, 0)
+        assert isinstance(statefile.read(fd, "/x", PROFILE, time.time()), StateFile | Missing)
+    finally:
+        os.close(fd)
 
 
 def needs_root() -> None:

@@ -191,6 +191,22 @@ say([seen.fds, seen.executable, seen.namespaces_differ, seen.threads[0].wchan, s
 
 
 @pytest.mark.root
+def test_a_hidden_process_is_not_permitted_and_not_absent() -> None:
+    code = """
+def kind(pid):
+    try:
+        return process.collect(pid).state.reveal()
+    except QqdiagError as error:
+        return error.kind
+say([kind(int(sys.argv[1])), kind(2 ** 22)])
+"""
+    hide = 'mount -t proc -o hidepid=2 proc /proc && exec "$@"'
+    with patient("say(1)\nserve()") as there:
+        seen = as_nobody(code, there.pid, before=["unshare", "--mount", "sh", "-c", hide, "sh"])
+        assert seen == ["not-permitted", "no-such-target"]
+
+
+@pytest.mark.root
 def test_a_process_in_namespaces_of_its_own() -> None:
     if os.geteuid() != 0:
         pytest.skip("namespaces take root: sudo pytest")
