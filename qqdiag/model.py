@@ -98,6 +98,12 @@ class Seconds(float):
     __slots__ = ()
 
 
+class Moment(float):
+    """A time in seconds since 1970, rendered in UTC."""
+
+    __slots__ = ()
+
+
 class Millis(float):
     """A duration in milliseconds, rendered as `0.43 ms`."""
 

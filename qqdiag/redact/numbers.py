@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
-from qqdiag.model import Bytes, Hex, Millis, Percent, Seconds
+from qqdiag.model import Bytes, Hex, Millis, Moment, Percent, Seconds
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -15,6 +16,8 @@ def number(value: Seconds | Millis | Bytes | Percent | Hex | int | float | bool)
         return "unknown"
     if isinstance(value, Seconds):
         return duration(value)
+    if isinstance(value, Moment):
+        return moment(value)
     if isinstance(value, Millis):
         return f"{_short(value)} ms"
     if isinstance(value, Percent):
@@ -36,6 +39,14 @@ def duration(seconds: float) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} m"
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def moment(seconds: float) -> str:
+    """A date and time in UTC."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):  # years that datetime does not know
+        return "unknown"
 
 
 def size(count: int) -> str:

@@ -31,6 +31,7 @@ _INSTALLED = re.compile(r".*/(?:site|dist)-packages/")
 _STANDARD = re.compile(r".*/(?:python3\.[0-9]{1,2}t?|python3[0-9]{1,2}\.zip)/")
 _PERSONAL = re.compile(r"/(?:(?:home|Users|var/home|export/home|data/home)/[^/]*|root)(?=/)")
 _FROZEN = re.compile(r"<(?:frozen [A-Za-z0-9_.]{1,80}|string|stdin|unknown|attrs generated [a-z]{1,20})>")
+_SCRIPT = re.compile(r"(?:.*/)?s?bin/([a-z][a-z0-9_.-]{0,30})")  # the start script of a package has no suffix
 _FILE = re.compile(r".*\.(?:py|pyw|pyx|pxd|pxi|pyc)")
 _PATH_PART = re.compile(r"[A-Za-z0-9_.+-]{1,60}")
 
@@ -51,6 +52,8 @@ def code_path(value: str) -> str | None:
     """From the distribution or the standard library on; else the last two parts, without anybody's home."""
     if _FROZEN.fullmatch(value):
         return value
+    if script := _SCRIPT.fullmatch(value):
+        return None if _looks_random(script[1]) else f"bin/{script[1]}"
     for known in (_INSTALLED, _STANDARD):
         if found := known.match(value):
             return _tail(value[found.end() :], 6)

@@ -6,6 +6,8 @@ from qqdiag.model import Bytes, Say, Seconds
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.snapshot import Adapter, Attribute, Gateway, Python, Snapshot, Task, WebSocket
 
+_PLAIN = frozenset({"bool", "NoneType", "str", "int", "float", "dict", "list", "set", "tuple"})
+
 
 def adapter_section(snapshot: Snapshot) -> Section[Cell] | None:
     """Adapters and WebSockets of the last sample."""
@@ -38,13 +40,9 @@ def _attribute(attribute: Attribute) -> Say:
         return Say("{name}: not there", name=attribute.name)
     if attribute.number is not None:
         return Say("{name}: {number}", name=attribute.name, number=attribute.number)
-    if attribute.truth is not None and attribute.type is None:
-        return Say("{name}: {truth}", name=attribute.name, truth=attribute.truth)
-    if attribute.type is None:
-        return Say("{name}: there", name=attribute.name)
-    if attribute.truth is None:
-        return Say("{name}: a {type}", name=attribute.name, type=attribute.type)
-    return Say("{name}: {truth} ({type})", name=attribute.name, truth=attribute.truth, type=attribute.type)
+    if attribute.type is None or (attribute.truth is not None and attribute.type.reveal() in _PLAIN):
+        return Say("{name}: {truth}", name=attribute.name, truth=attribute.truth is not False)
+    return Say("{name}: {type}", name=attribute.name, type=attribute.type)
 
 
 def _task(role: Say, task: Task | None) -> Line[Cell]:

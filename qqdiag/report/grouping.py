@@ -21,16 +21,24 @@ class Group:
     culprit: bool  # whether a finding speaks of one of them, or of one that they wait for
 
 
-def groups(python: Python, culprits: set[int]) -> list[Group]:
-    """The unfinished tasks that nobody waits for, and one of each ring of tasks; the culprits' trees first."""
+def groups(python: Python, culprits: set[int], known: set[int]) -> list[Group]:
+    """The unfinished tasks that nobody waits for, and one of each ring of tasks.
+
+    The culprits' trees come first, then what runs, then the `known` tasks of adapters, then the largest groups.
+    """
     tasks = {task.address: task for task in python.tasks}
     shapes: dict[Shape, list[Task]] = {}
     for task in _roots(tasks):
         shapes.setdefault(_shape(python, tasks, task, ()), []).append(task)
     found = [_group(tasks, members, culprits) for members in shapes.values()]
-    return sorted(
-        found, key=lambda group: (not group.culprit, group.tasks[0].state.reveal() != "running", len(group.tasks))
-    )
+
+    def rank(group: Group) -> tuple[bool, bool, bool, int, int]:
+        first = group.tasks[0]
+        runs, ours = first.state.reveal() == "running", any(task.address in known for task in group.tasks)
+        number = first.name.reveal().rpartition("-")[2]
+        return not group.culprit, not runs, not ours, -len(group.tasks), int(number) if number.isdecimal() else 0
+
+    return sorted(found, key=rank)
 
 
 def awaited(tasks: dict[int, Task], task: Task) -> list[Task]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Missing, Say, Word
 from qqdiag.report.document import Cell, Line, Mark, Section
-from qqdiag.snapshot import Python, Snapshot, StateFile
+from qqdiag.snapshot import Python, Snapshot, StateFile, Witness
+from qqdiag.witness import disagreement
 
 
 def coverage_section(diagnosis: Diagnosis) -> Section[Cell] | None:
@@ -45,5 +46,8 @@ def _all(snapshot: Snapshot, diagnosis: Diagnosis) -> list[tuple[Say, Missing]]:
 
 
 def _doubts(snapshot: Snapshot) -> tuple[Say, ...]:
-    python = snapshot.samples[-1].python
-    return tuple(python.doubts[:20]) if isinstance(python, Python) else ()
+    seen = [sample.python for sample in snapshot.samples if isinstance(sample.python, Python)]
+    doubts = list(seen[-1].doubts[:20]) if seen else []
+    if isinstance(snapshot.witness, Witness):
+        doubts += disagreement(seen, snapshot.witness)
+    return tuple(doubts)

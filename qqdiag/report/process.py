@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qqdiag.model import Bytes, Millis, Percent, Say, Seconds
+from qqdiag import __version__
+from qqdiag.model import Bytes, Millis, Moment, Percent, Say, Seconds, Word
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.snapshot import Process, Python, Snapshot, Witness
 
@@ -10,7 +11,8 @@ from qqdiag.snapshot import Process, Python, Snapshot, Witness
 def process_section(snapshot: Snapshot) -> Section[Cell]:
     """A line for each: process, CPU, interpreter, second witness, samples and pause."""
     last = snapshot.samples[-1]
-    lines: list[Line[Cell]] = []
+    now = Moment(snapshot.wall_time)
+    lines: list[Line[Cell]] = [Line(Say("seen at {now} UTC by qqdiag {version}", now=now, version=Word(__version__)))]
     if isinstance(last.process, Process):
         lines += _process(last.process)
         lines += _cpu(snapshot, last.process)
@@ -27,7 +29,7 @@ def _process(process: Process) -> list[Line[Cell]]:
     limit: Cell = Say("?") if process.fd_limit is None else process.fd_limit
     fds: Cell = Say("?") if process.fds is None else process.fds
     text = Say(
-        "pid {pid}, state {state}, up {uptime}, {threads} threads, {fds} of {limit} fds, {memory} of memory",
+        "pid {pid}, state {state}, up {uptime}, threads: {threads}, fds: {fds} of {limit}, memory: {memory}",
         pid=process.pid,
         state=process.state,
         uptime=Seconds(process.uptime),

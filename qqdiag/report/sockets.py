@@ -20,6 +20,7 @@ _HEAD: tuple[Cell, ...] = (
     Say("received"),
     Say("acked"),
     Say("retries"),
+    Say("timer"),
     Say("epoll"),
 )
 
@@ -59,6 +60,7 @@ def _cells(row: Socket) -> tuple[Cell, ...]:
         _bytes(row.receive_queue),
         _bytes(row.send_queue),
         *_times(row.tcp if isinstance(row.tcp, TcpInfo) else None),
+        row.timer or Say("-"),
         _epoll(row.epoll),
     )
 

@@ -9,7 +9,7 @@ from qqdiag.model import Say, Seconds
 from qqdiag.report.code import code_of, place
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.report.grouping import Group, awaited, groups, unfinished
-from qqdiag.snapshot import Leaf, Level, Loop, Python, Snapshot, Task
+from qqdiag.snapshot import Gateway, Leaf, Level, Loop, Python, Snapshot, Task
 
 _MOST_GROUPS = 40
 _MOST_LINES = 600
@@ -35,9 +35,12 @@ def task_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell] | No
     if not isinstance(python, Python):
         return None
     culprits = {task for finding in diagnosis.findings for task in finding.tasks}
+    gateway = snapshot.samples[-1].gateway
+    adapters = gateway.adapters if isinstance(gateway, Gateway) else []
+    known = {task for adapter in adapters for task in (adapter.listener, adapter.heartbeat) if task is not None}
     drawing = _Drawing(python, culprits, {task.address: task for task in python.tasks})
     drawing.lines += [_loop(drawing, loop) for loop in python.loops]
-    found = groups(python, culprits)
+    found = groups(python, culprits, known)
     for group in found[:_MOST_GROUPS]:
         if len(drawing.lines) < _MOST_LINES:
             _draw(drawing, group.tasks[0], (), 0, group)
@@ -84,6 +87,7 @@ def _draw(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int, grou
         drawing.lines.append(_level(drawing.python, level, depth + 1))
     if task.truncated or len(task.chain) > _LONGEST_CHAIN:
         drawing.lines.append(Line(Say("the chain goes on"), depth + 1, Mark.DIM))
+    drawing.lines += [Line(Say("doubt: {doubt}", doubt=doubt), depth + 1, Mark.WARN) for doubt in task.doubts[:5]]
     _end(drawing, task, (*path, task.address), depth)
 
 

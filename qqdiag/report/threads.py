@@ -12,34 +12,41 @@ _MOST = 40
 
 
 def thread_section(snapshot: Snapshot) -> Section[Cell] | None:
-    """One heading a thread, its stack innermost first below it."""
+    """The loops' threads first; threads with equal stacks share one, innermost frame first."""
     last = snapshot.samples[-1]
     kernel = {thread.tid: thread for thread in last.process.threads} if isinstance(last.process, Process) else {}
     python = last.python if isinstance(last.python, Python) else None
-    known = {thread.native_id: thread for thread in python.threads} if python else {}
-    order = [tid for tid in known if tid is not None] + [tid for tid in kernel if tid not in known]
+    known = {thread.native_id: thread for thread in python.threads if thread.native_id is not None} if python else {}
+    stacks: dict[object, list[int]] = {}
+    for tid in sorted({*known, *kernel}, key=lambda tid: (tid not in known or known[tid].loop is None, tid)):
+        stacks.setdefault(_stack(known.get(tid)), []).append(tid)
     lines: list[Line[Cell]] = []
-    for tid in order[:_MOST]:
-        lines += _thread(tid, kernel.get(tid), known.get(tid), python)
-    if len(order) > _MOST:
-        lines.append(Line(Say("{count} more threads", count=len(order) - _MOST), mark=Mark.DIM))
+    for tids in list(stacks.values())[:_MOST]:
+        lines += [Line(_heading(tid, kernel.get(tid), known.get(tid))) for tid in tids[:_MOST]]
+        lines += _frames(python, known.get(tids[0]))
     return Section("threads", Say("Threads"), tuple(lines)) if lines else None
 
 
-def _thread(tid: int, kernel: OsThread | None, thread: PyThread | None, python: Python | None) -> list[Line[Cell]]:
-    lines: list[Line[Cell]] = [Line(_heading(tid, kernel, thread))]
+def _stack(thread: PyThread | None) -> object:
+    return tuple((frame.code, frame.line) for frame in thread.frames) if thread else None
+
+
+def _frames(python: Python | None, thread: PyThread | None) -> list[Line[Cell]]:
     if thread is None or python is None:
-        return lines
-    lines += [_frame(python, frame) for frame in thread.frames[:_DEEPEST]]
+        return []
+    lines = [_frame(python, frame) for frame in thread.frames[:_DEEPEST]]
     hidden = len(thread.frames) - _DEEPEST
     if hidden > 0:
         lines.append(Line(Say("{count} outer frames", count=hidden), 1, Mark.DIM))
+    if thread.truncated:
+        lines.append(Line(Say("the stack goes on"), 1, Mark.DIM))
     return lines
 
 
 def _heading(tid: int, kernel: OsThread | None, thread: PyThread | None) -> Say:
-    runs = Say("runs the event loop") if thread and thread.loop is not None else Say("Python thread")
-    role = runs if thread else Say("no Python in it")
+    role = Say("no Python in it")
+    if thread is not None:
+        role = Say("runs the event loop") if thread.loop is not None else Say("a Python thread")
     if kernel is None:
         return Say("{tid}: {role}", tid=tid, role=role)
     return Say(

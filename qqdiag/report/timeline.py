@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qqdiag.model import Bytes, Say, Seconds
-from qqdiag.report.document import Cell, Line, Mark, Section
+from qqdiag.model import Bytes, Moment, Say, Seconds
+from qqdiag.report.document import Cell, Line, Mark, Row, Section, Table
 from qqdiag.snapshot import LogEvent, LogFile, Logs, Snapshot, StateFile
 
 _EVENTS = 40
@@ -12,38 +12,52 @@ _LOUD = frozenset({"WARNING", "ERROR", "CRITICAL"})
 
 
 def timeline_section(snapshot: Snapshot) -> Section[Cell] | None:
-    """Events oldest first, each with its age; the last lines of a file that holds no known event."""
+    """Events oldest first; the last lines of a file that holds no known event."""
     logs = snapshot.logs
     if not isinstance(logs, Logs):
         return None
-    lines: list[Line[Cell]] = []
+    blocks: list[Line[Cell] | Table[Cell]] = []
+    shown: list[list[LogEvent]] = []
     for file in logs.files:
-        lines += _file(file)
+        blocks.append(_heading(file, again=bool(file.events) and file.events in shown))
+        if file.events and file.events not in shown:
+            blocks.append(_events(file, snapshot.wall_time))
+            shown.append(file.events)
+        elif not file.events:
+            blocks += _last_lines(file)
     if isinstance(logs.state, StateFile):
-        lines += _state(logs.state)
-    return Section("timeline", Say("Log and state file"), tuple(lines)) if lines else None
+        blocks += _state(logs.state)
+    return Section("timeline", Say("Log and state file"), tuple(blocks)) if blocks else None
 
 
-def _file(file: LogFile) -> list[Line[Cell]]:
-    heading = Say(
+def _heading(file: LogFile, again: bool) -> Line[Cell]:
+    text = Say(
         "{name} log: {size}, last written {age} ago", name=file.name, size=Bytes(file.size), age=Seconds(file.age)
     )
-    lines: list[Line[Cell]] = [Line(heading, mark=Mark.STRONG)]
+    return Line(Say("{text}, the same events", text=text) if again else text, mark=Mark.STRONG)
+
+
+def _events(file: LogFile, now: float) -> Table[Cell]:
     events = sorted(file.events, key=lambda event: -event.age)[-_EVENTS:]
-    lines += [_event(event) for event in events]
-    if events:
-        return lines
+    rows = tuple(
+        Row(_cells(event, now), Mark.WARN if event.level.reveal() in _LOUD else Mark.PLAIN) for event in events
+    )
+    return Table((Say("UTC"), Say("ago"), Say("event"), Say("numbers")), rows, frozenset({1}))
+
+
+def _cells(event: LogEvent, now: float) -> tuple[Cell, ...]:
+    numbers = Say("")
+    for number in event.numbers[:4]:
+        numbers = Say("{before}{number} ", before=numbers, number=number)
+    return Moment(now - event.age), Seconds(event.age), event.event, numbers
+
+
+def _last_lines(file: LogFile) -> list[Line[Cell]]:
+    lines: list[Line[Cell]] = []
     for line in file.last[-_LINES:]:
         age = Say("unknown") if line.age is None else Say("{age}", age=Seconds(line.age))
         lines.append(Line(Say("{age} ago  {text}", age=age, text=line.text), 1, Mark.DIM))
     return lines
-
-
-def _event(event: LogEvent) -> Line[Cell]:
-    text = Say("{age} ago  {event}", age=Seconds(event.age), event=event.event)
-    for number in event.numbers[:4]:
-        text = Say("{text} {number}", text=text, number=number)
-    return Line(text, 1, Mark.WARN if event.level.reveal() in _LOUD else Mark.PLAIN)
 
 
 def _state(state: StateFile) -> list[Line[Cell]]:
