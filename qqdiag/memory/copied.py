@@ -88,13 +88,13 @@ def is_fixed(region: Region) -> bool:
 
 
 def ranges_of(pages: Iterable[int], regions: Sequence[Region], budget: int) -> list[Range]:
-    """The ranges to copy for these pages: with as much neighbourhood (16 pages at most) as fits into `budget` bytes.
+    """The ranges to copy for these pages: with as much neighbourhood (1 MiB at most) as fits into `budget` bytes.
 
     A neighbourhood never leaves its region. Pages of fixed regions are left out: they are read live.
     """
     changing = [region for region in regions if region.readable and not is_fixed(region)]
     ordered = sorted(pages)
-    for around in (16, 8, 4, 2, 1):
+    for around in (256, 64, 16, 8, 4, 2, 1):
         ranges = _merged(ordered, changing, around * PAGE)
         if sum(size for _, size in ranges) <= budget:
             break

@@ -59,3 +59,4 @@ def test_neighbourhood_shrinks_with_the_budget() -> None:
     pages = {0x100000 + number * 16 * PAGE for number in range(16)}
     sizes = [sum(size for _, size in ranges_of(pages, heap, budget * PAGE)) // PAGE for budget in (256, 255, 100, 1)]
     assert sizes == [256, 128, 64, 16]
+    assert sum(size for _, size in ranges_of({0x300000}, heap, 8 << 20)) == 256 * PAGE

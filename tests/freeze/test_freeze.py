@@ -35,6 +35,7 @@ from qqdiag.memory.pause import NotPaused, Tracer
 from qqdiag.memory.source import MemorySource, Unreadable
 
 FREEZES = 100
+EXACT = (1, 1, 1)  # budgets that leave no byte for a neighbourhood
 
 
 def soon() -> float:
@@ -113,7 +114,8 @@ def test_no_signal_is_lost() -> None:
         assert sent == seen > 0
 
 
-def test_late_page_costs_another_round() -> None:
+def test_late_page_costs_another_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freezing, "BUDGETS", EXACT)
     with running(COUNTING) as patient:
         base, walks = int(patient.words[0]), []
 
@@ -140,7 +142,8 @@ def test_address_that_is_nowhere_is_not_late() -> None:
         assert of_one_moment(frozen.value)
 
 
-def test_pages_that_are_never_known_cost_a_bulk_copy() -> None:
+def test_pages_that_are_never_known_cost_a_bulk_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freezing, "BUDGETS", EXACT)
     with running(COUNTING) as patient:
         base, walks = int(patient.words[0]), []
 
@@ -150,10 +153,11 @@ def test_pages_that_are_never_known_cost_a_bulk_copy() -> None:
             return len(memory.read(base + 17 * PAGE * ((len(walks) - 1) % 4), 8)) + len(walks)
 
         frozen = freeze(patient.pid, walk, soon())
-        assert (frozen.method.reveal(), len(walks)) == ("frozen", 1 + freezing.ROUNDS + 1)
+        assert (frozen.method.reveal(), len(walks)) == ("frozen", 1 + len(EXACT) + 1)
 
 
 def test_too_large_for_a_bulk_copy_is_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freezing, "BUDGETS", EXACT)
     monkeypatch.setattr(freezing, "BULK", 0)
     with running(COUNTING) as patient:
         base, walks = int(patient.words[0]), []
