@@ -32,6 +32,12 @@ class Evidence:
     unit: str = ""
 
 
+def seen(section: str, text: Say, unit: str = "") -> Evidence:
+    """An observation whose number is the first value of its sentence."""
+    value = next(iter(text.values.values()), None)
+    return Evidence(text, section, None if isinstance(value, Say) else value, unit)
+
+
 @dataclass(frozen=True, slots=True)
 class RuledOut:
     """Another cause that was considered, and the number by which it fell."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
-from qqdiag.listeners import is_open, readers, unfinished
 from qqdiag.model import Bytes, Missing, Name, Say
 from qqdiag.snapshot import Adapter, Gateway, Socket, WebSocket
 from qqdiag.waits import ONE_SAMPLE, View
+from qqdiag.waits.listeners import is_open, readers, unfinished
 
 ID = "dead-listener"
 SEVERITY = Severity.HANG

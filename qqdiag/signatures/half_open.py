@@ -7,11 +7,11 @@ segment; here the last acknowledgement is older than the retransmissions.
 from __future__ import annotations
 
 from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
-from qqdiag.listeners import is_open
 from qqdiag.model import Say, Seconds
 from qqdiag.snapshot import Socket, TcpInfo, WebSocket
-from qqdiag.traffic import NO_TCP, in_flight_for, tcp_of
 from qqdiag.waits import View
+from qqdiag.waits.listeners import is_open
+from qqdiag.waits.traffic import NO_TCP, in_flight_for, tcp_of
 
 ID = "half-open"
 SEVERITY = Severity.HANG

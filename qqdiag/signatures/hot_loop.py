@@ -7,10 +7,10 @@ that was due before the first sample is still unserved in the second.
 from __future__ import annotations
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
-from qqdiag.loop_thread import Doing, LoopThread, loop_threads
 from qqdiag.model import Name, Percent, Say, Seconds
 from qqdiag.snapshot import Gateway, Task
 from qqdiag.waits import ONE_SAMPLE, View
+from qqdiag.waits.loop_thread import Doing, LoopThread, loop_threads
 
 ID = "hot-loop"
 SEVERITY = Severity.HANG

@@ -6,9 +6,9 @@ Nearest look-alike: an idle loop, asleep in its selector; there the innermost fr
 from __future__ import annotations
 
 from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
-from qqdiag.loop_thread import Doing, LoopThread, loop_threads
 from qqdiag.model import CodePath, Name, Percent, Say, Seconds, Word
 from qqdiag.waits import ONE_SAMPLE, View
+from qqdiag.waits.loop_thread import Doing, LoopThread, loop_threads
 
 ID = "loop-blocked"
 SEVERITY = Severity.HANG

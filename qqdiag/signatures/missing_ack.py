@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
-from qqdiag.listeners import in_library_receive, is_open, readers
 from qqdiag.model import Say, Seconds
 from qqdiag.snapshot import Socket, TcpInfo, WebSocket
-from qqdiag.traffic import NO_TCP, answered, heartbeat_answered, motion, period_of, tcp_of, unanswered
 from qqdiag.waits import View, turns
+from qqdiag.waits.listeners import in_library_receive, is_open, readers
+from qqdiag.waits.traffic import NO_TCP, answered, heartbeat_answered, motion, period_of, tcp_of, unanswered
 
 ID = "missing-ack"
 SEVERITY = Severity.HANG

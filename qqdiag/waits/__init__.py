@@ -96,6 +96,14 @@ def is_at(view: View, level: Level, path: str, qualname: str) -> bool:
     return found_name == qualname and ("/" + found_path).endswith("/" + path)
 
 
+def innermost_at(view: View, levels: list[Level], places: tuple[tuple[str, str], ...]) -> Level | None:
+    """The innermost level that is one of the functions, each given by the end of its path and its qualname."""
+    for level in reversed(levels):
+        if any(is_at(view, level, path, name) for path, name in places):
+            return level
+    return None
+
+
 def still(view: View, task: Task) -> bool | None:
     """Whether task, coroutine, waiter and each level's instruction are the same in both samples.
 
@@ -153,6 +161,7 @@ def _down(tasks: dict[int, Task], task: Task) -> Iterator[int]:
 
 
 def _up(tasks: dict[int, Task], task: Task) -> Iterator[int]:
+    """The tasks that wait for it, and those that wait for them, each with the future that it waits for."""
     seen = {task.address}
     todo = [task.address]
     while todo:
@@ -160,10 +169,10 @@ def _up(tasks: dict[int, Task], task: Task) -> Iterator[int]:
         for other in tasks.values():
             leaf = other.leaf
             waits = leaf is not None and (address in (leaf.address, leaf.task) or address in leaf.children)
-            if other.address not in seen and other.state.reveal() == "pending" and waits:
+            if leaf is not None and waits and other.address not in seen and other.state.reveal() == "pending":
                 seen.add(other.address)
                 todo.append(other.address)
-                yield other.address
+                yield from (other.address, leaf.address)
 
 
 def stack_of(python: Python | None, loop: Loop) -> PyThread | None:
