@@ -11,7 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Generic, NamedTuple, TypeVar
 
 from qqdiag.errors import QqdiagError
@@ -59,26 +59,22 @@ def freeze(
     `agree` makes one value of two readings, or None where they contradict each other; equality, if not given.
     `tracer`: a child that was started earlier; it stays open. Raises what `walk` and `LiveMemory` raise.
     """
-    if is_stopped(pid):
-        found = _read_live(pid, walk)
-        if is_stopped(pid):
-            return found._replace(method=Word("stopped"))
     because = None
-    if pause:
-        try:
-            with ExitStack() as stack:
-                live = stack.enter_context(LiveMemory(pid, read_ahead=PAGE))
-                if tracer is None or not tracer.alive:
-                    tracer = stack.enter_context(Tracer(pid))
-                frozen = _freeze(live, walk, deadline, tracer)
-            if frozen is not None:
-                return frozen
-            because = Say("its memory changed faster than it could be copied")
-        except NotPaused as problem:
-            if problem.number in (errno.ESRCH, errno.ENOENT):
-                raise gone(pid) from None
-            because = _reason(pid, problem)
-    found = _read_twice(pid, walk, deadline, agree or (lambda one, two: two if one == two else None))
+    with LiveMemory(pid, read_ahead=PAGE) as live:
+        stopped = is_stopped(pid)
+        first = _first(live, walk)
+        if first is not None and stopped and is_stopped(pid):
+            return first._replace(method=Word("stopped"))
+        if pause:
+            try:
+                frozen = _freeze(live, first, walk, deadline, tracer)
+            except NotPaused as problem:
+                because = _reason(pid, problem)
+            else:
+                if frozen is not None:
+                    return frozen
+                because = Say("its memory changed faster than it could be copied")
+    found = _read_twice(pid, walk, deadline, agree or (lambda one, two: two if one == two else None), first)
     return found._replace(because=because)
 
 
@@ -96,33 +92,38 @@ def _state(path: str) -> bytes:
         return file.read().rpartition(b")")[2].split()[0]
 
 
-def _freeze(live: LiveMemory, walk: Walk[T], deadline: float, tracer: Tracer) -> Frozen[T] | None:
-    learned, dirty = _learn(live, walk)
-    needed = set(learned)
+def _first(live: LiveMemory, walk: Walk[T]) -> Frozen[T] | None:
+    """A reading to learn the pages, which `live` keeps. None when a torn structure ended it: later rounds go on."""
+    try:
+        return _reading(live, walk)
+    except Unreadable:
+        return None
+
+
+def _freeze(
+    live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], deadline: float, tracer: Tracer | None
+) -> Frozen[T] | None:
+    learned, needed = dict(live.pages), set(live.pages)
     pause, late = 0.0, 0
-    for attempt, budget in enumerate((*BUDGETS, 0)):
-        ranges = ranges_of(needed, live.regions(), budget) if budget else _bulk(live)
-        if not ranges:
-            return None
-        taken_at = time.monotonic()
-        copy = tracer.copy(ranges, deadline)
-        pause += copy.pause
-        memory = Copied(ranges, copy.data, copy.unread, live)
-        # A walk depends on the pages that it read and on nothing else: where none has changed, it is not repeated.
-        value = dirty if attempt == 0 and _unchanged(learned, memory) else _walk(memory, walk)
-        late += len(memory.late)
-        if not memory.late and value is not None:
-            return Frozen(value, taken_at, pause, late, Word("frozen"), memory.pages, live.regions())
-        needed |= memory.late
+    with ExitStack() as stack:
+        if tracer is None or not tracer.alive:
+            tracer = stack.enter_context(Tracer(live.pid))
+        for attempt, budget in enumerate((*BUDGETS, 0)):
+            ranges = ranges_of(needed, live.regions(), budget) if budget else _bulk(live)
+            if not ranges:
+                break
+            taken_at = time.monotonic()
+            copy = tracer.copy(ranges, deadline)
+            pause += copy.pause
+            memory = Copied(ranges, copy.data, copy.unread, live)
+            # A walk depends on the pages it read and on nothing else: where none has changed, it is not repeated.
+            same = attempt == 0 and first is not None and _unchanged(learned, memory)
+            value = first.value if first and same else _walk(memory, walk)
+            late += len(memory.late)
+            if not memory.late and value is not None:
+                return Frozen(value, taken_at, pause, late, Word("frozen"), memory.pages, live.regions())
+            needed |= memory.late
     return None
-
-
-def _learn(live: LiveMemory, walk: Walk[T]) -> tuple[dict[int, bytes], T | None]:
-    """The pages that a walk needs, and what it found. A torn structure may end it early: later rounds find the rest."""
-    value = None
-    with suppress(Unreadable):
-        value = walk(live)
-    return dict(live.pages), value
 
 
 def _walk(memory: Copied, walk: Walk[T]) -> T | None:
@@ -146,34 +147,36 @@ def _bulk(live: LiveMemory) -> list[Range]:
     return ranges if sum(size for _, size in ranges) <= BULK else []
 
 
-def _read_live(pid: int, walk: Walk[T]) -> Frozen[T]:
-    with LiveMemory(pid, read_ahead=PAGE) as live:
-        taken_at = time.monotonic()
-        value = walk(live)
-        return Frozen(value, taken_at, 0.0, 0, Word("unpaused"), live.pages, live.regions())
+def _reading(live: LiveMemory, walk: Walk[T]) -> Frozen[T]:
+    taken_at = time.monotonic()
+    value = walk(live)
+    return Frozen(value, taken_at, 0.0, 0, Word("unpaused"), dict(live.pages), live.regions())
 
 
-def _read_twice(pid: int, walk: Walk[T], deadline: float, agree: Agree[T]) -> Frozen[T]:
+def _read_twice(pid: int, walk: Walk[T], deadline: float, agree: Agree[T], last: Frozen[T] | None) -> Frozen[T]:
     """Read with fresh pages until two readings agree: that removed every silent error of an unpaused reading."""
-    last: Frozen[T] | None = None
     for left in range(READINGS - 1, -1, -1):
+        if last is not None and time.monotonic() > deadline:
+            break
         try:
-            new = _read_live(pid, walk)
+            with LiveMemory(pid, read_ahead=PAGE) as live:
+                new = _reading(live, walk)
         except Unreadable:
-            if last is None and (not left or time.monotonic() > deadline):
+            if last is None and not left:
                 raise
             continue
         agreed = agree(last.value, new.value) if last else None
         if agreed is not None:
             return new._replace(value=agreed, method=Word("double-read"))
         last = new
-        if time.monotonic() > deadline:
-            break
     assert last
     return last
 
 
 def _reason(pid: int, problem: NotPaused) -> Say:
+    """Why there was no pause. Raises TargetGone when there is nothing left to pause."""
+    if problem.number in (errno.ESRCH, errno.ENOENT):
+        raise gone(pid) from None
     other = _tracer_of(pid)
     if other:
         return Say("process {tracer} traces it already", tracer=other)
