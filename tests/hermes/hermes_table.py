@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hermes_cases import Case
+from hermes_patient import Case
 
 from qqdiag.finding import Diagnosis, Severity
 from qqdiag.signatures import signatures

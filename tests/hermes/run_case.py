@@ -10,7 +10,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hermes_environment
-from hermes_cases import CASES, hermes
+from hermes_cases import CASES
+from hermes_patient import hermes
 
 
 def main() -> None:

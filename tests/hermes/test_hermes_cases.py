@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hermes_cases import CASES, LISTENER, Case, Patient, hermes, wait_beats
+from hermes_cases import CASES, LISTENER
+from hermes_patient import Case, Patient, hermes, wait_beats
 from hermes_table import ROW, row
 
 from qqdiag.diagnose import diagnose
@@ -25,7 +26,7 @@ Record = Callable[[str, object], None]
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_verdict(case: Case, hermes_python: Path, tmp_path: Path, record_property: Record) -> None:
     if case.root and os.geteuid() != 0:
-        pytest.skip("run the tests as root: the case needs a mount namespace")
+        pytest.skip("run the tests as root: the case needs a namespace of its own")
     began = time.monotonic()
     with hermes(case, hermes_python, tmp_path / "home") as patient:
         reached = time.monotonic()

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hermes_cases import CASES, Patient, hermes
+from hermes_cases import CASES
 from hermes_gateway import APP_ID, CLIENT_SECRET, MODEL_KEY
+from hermes_patient import Patient, hermes
 
 pytestmark = pytest.mark.hermes
 QQDIAG = Path(sysconfig.get_path("scripts")) / "qqdiag"
