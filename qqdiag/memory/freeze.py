@@ -27,7 +27,7 @@ Agree = Callable[[T, T], T | None]
 
 # Freezes, each with the pages that the walk of the last one had missed, and with as much of their neighbourhood as
 # makes so many bytes: about 0.3 ms, and 1.2 ms for a target that makes objects in new places all the time.
-BUDGETS = (2 << 20, 8 << 20, 8 << 20)
+BUDGETS = (2 << 20, 4 << 20, 8 << 20)
 BULK = 200 << 20  # bytes of writable memory that may still be copied as a whole; about 40 ms
 READINGS = 6  # without a pause: how often to read before giving up on two equal answers
 

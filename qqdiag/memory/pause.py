@@ -44,22 +44,28 @@ class Tracer:
     """The child, from its start to its end. It needs about 15 ms to get ready: start it before it is needed."""
 
     def __init__(self, pid: int) -> None:
-        self._memory = os.memfd_create("qqdiag")
+        self._memory = -1
         self._size = BUFFER
-        os.ftruncate(self._memory, self._size)
         try:
-            self._child = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(Path(program.__file__)), str(pid), str(self._memory)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(self._memory,),
-                bufsize=0,
-            )
+            self._memory = os.memfd_create("qqdiag")
+            os.ftruncate(self._memory, self._size)
+            self._child = self._start(pid)
         except OSError as problem:
-            os.close(self._memory)
+            if self._memory >= 0:
+                os.close(self._memory)
             raise NotPaused(problem.errno or errno.EPERM) from None
         self._ready = False
+
+    def _start(self, pid: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(Path(program.__file__)), str(pid), str(self._memory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(self._memory,),
+            bufsize=0,
+            start_new_session=True,  # Ctrl-Z on a terminal must not stop it while it holds the target
+        )
 
     @property
     def pid(self) -> int:

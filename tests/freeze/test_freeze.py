@@ -260,6 +260,13 @@ def test_child_that_does_not_answer_is_killed_at_the_deadline() -> None:
         assert json.loads(patient.ask())["locked"] is True
 
 
+def test_terminal_cannot_stop_the_child_while_it_holds_the_target() -> None:
+    """Ctrl-Z stops the process group of the terminal, so the child is in none of it."""
+    with running(SLEEPING) as patient, Tracer(patient.pid) as tracer:
+        tracer.copy([], soon())
+        assert os.getsid(tracer.pid) == os.getpgid(tracer.pid) == tracer.pid
+
+
 def test_target_that_exits_while_it_is_read() -> None:
     with running(SLEEPING) as patient:
 
