@@ -28,7 +28,7 @@ def build(snapshot: Snapshot, diagnosis: Diagnosis) -> Report[Cell]:
         coverage_section(diagnosis),
         missing_section(snapshot, diagnosis),
     )
-    return Report(verdict_line(diagnosis), tuple(section for section in sections if section is not None))
+    return Report(verdict_line(snapshot, diagnosis), tuple(section for section in sections if section is not None))
 
 
 __all__ = ["Section", "build"]

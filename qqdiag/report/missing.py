@@ -19,7 +19,9 @@ def coverage_section(diagnosis: Diagnosis) -> Section[Cell] | None:
 
 def missing_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell] | None:
     """Reason and hint of everything that is missing, each once."""
-    found = {missing.reason: (section, missing) for section, missing in _all(snapshot, diagnosis)}
+    found: dict[Say, tuple[Say, Missing]] = {}
+    for section, missing in _all(snapshot, diagnosis):
+        found.setdefault(missing.reason, (section, missing))
     lines: list[Line[Cell]] = []
     for section, missing in found.values():
         lines.append(Line(Say("{section}: {reason}", section=section, reason=missing.reason), mark=Mark.WARN))

@@ -69,8 +69,8 @@ def _timers(python: Python, loop: Loop) -> Say:
         return Say("no timer")
     due = min(timer.when_at for timer in loop.timers) - python.taken_at
     if due < 0:
-        return Say("{count} timers, the first overdue by {late}", count=len(loop.timers), late=Seconds(-due))
-    return Say("{count} timers, the first due in {due}", count=len(loop.timers), due=Seconds(due))
+        return Say("timers: {count}, the first overdue by {late}", count=len(loop.timers), late=Seconds(-due))
+    return Say("timers: {count}, the first due in {due}", count=len(loop.timers), due=Seconds(due))
 
 
 def _draw(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int, group: Group | None = None) -> None:

@@ -6,27 +6,31 @@ from qqdiag.explain import load, runbooks
 from qqdiag.finding import Diagnosis, Finding, Severity
 from qqdiag.model import Say, Word
 from qqdiag.report.document import Cell, Line, Mark, Section
-from qqdiag.snapshot import Snapshot
+from qqdiag.snapshot import Python, Snapshot
 
+_SECTIONS = frozenset({"process", "sockets", "python", "gateway", "witness", "logs", "monitor"})
 _MARKS = {Severity.HANG: Mark.BAD, Severity.DEGRADED: Mark.WARN, Severity.INFO: Mark.PLAIN}
 
 
-def verdict_line(diagnosis: Diagnosis) -> Line[Cell]:
+def verdict_line(snapshot: Snapshot, diagnosis: Diagnosis) -> Line[Cell]:
     """`HANG hot-loop (certain): …`, or that nothing was found, or that it cannot be said."""
     if diagnosis.verdict == "matched":
         return _verdict(diagnosis.findings[0], len(diagnosis.findings) - 1)
-    checked, lacking = len(diagnosis.clear), len(diagnosis.missing)
+    checked, lacking = len(diagnosis.clear), len({name for name, _ in diagnosis.missing} - _SECTIONS)
     if diagnosis.findings and diagnosis.verdict == "clear":
         text = Say(
-            "CLEAR: nothing wrong, {checked} failures checked; {note}",
+            "CLEAR: nothing wrong (failures checked: {checked}); {note}",
             checked=checked,
             note=_headline(diagnosis.findings[0]),
         )
         return Line(text, mark=Mark.GOOD)
+    python = snapshot.samples[-1].python
+    if diagnosis.verdict == "clear" and isinstance(python, Python) and not python.has_asyncio:
+        return Line(Say("CLEAR: this Python has no asyncio, so nothing that is known here can hang it"), mark=Mark.GOOD)
     if diagnosis.verdict == "clear":
-        return Line(Say("CLEAR: nothing found, {checked} failures checked", checked=checked), mark=Mark.GOOD)
+        return Line(Say("CLEAR: nothing found (failures checked: {checked})", checked=checked), mark=Mark.GOOD)
     text = Say(
-        "UNKNOWN: nothing found in {checked} failures checked, but evidence is missing for others ({lacking} lacks)",
+        "UNKNOWN: nothing found (failures checked: {checked}), but evidence is missing for {lacking} more",
         checked=checked,
         lacking=lacking,
     )
