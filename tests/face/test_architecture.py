@@ -30,7 +30,7 @@ profiles
 memory
 cpython
 collect
-waits drains listeners loop_thread traffic episodes witness
+waits episodes witness
 finding
 signatures
 diagnose
@@ -49,7 +49,7 @@ PLACES = {part: place for place, line in enumerate(ARROW.split("\n")) for part i
 # What the order alone does not say.
 APART = {
     "memory": {"snapshot", "profiles"},
-    "waits": {"memory", "cpython", "collect", "profiles"},
+    "waits": {"memory", "cpython", "collect"},
     "signatures": {"memory", "cpython", "collect"},
     "diagnose": {"memory", "cpython", "collect"},
     "report": {"memory", "cpython", "collect", "profiles", "signatures", "diagnose"},
