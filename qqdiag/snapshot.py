@@ -286,6 +286,7 @@ class WebSocket(msgspec.Struct, frozen=True, kw_only=True):
     ping_outstanding: bool | None = None  # a PING of the library was sent and not answered
     holders: list[int] = []  # tasks whose frames hold it, directly or by an attribute of a local
     readers: list[int] = []  # of these, the ones with a frame that receives from it, now or after what it does now
+    maybe_readers: list[int] = []  # where there are none: holders whose code receives in a method that it calls
     send_period: float | None = None  # seconds that a task which sends on it sleeps in between
 
 

@@ -126,6 +126,9 @@ def _of_frame(runtime: Runtime, address: int, name: Name) -> Kind | None:
     if qualname == "_wait":
         tasks = frames.locals_of(runtime, address).get("fs")
         return "wait", None, objects.items(tasks, MAX_CHILDREN) if tasks else [], None
+    if qualname == "wait_for":  # up to 3.11 it waits for a future of its own, beside the task that it made
+        inner = frames.locals_of(runtime, address).get("fut")
+        return ("task", inner, [], None) if inner and objects.type_of(inner).is_task else None
     if qualname == "TaskGroup.__aexit__":
         group = frames.locals_of(runtime, address).get("self")
         tasks = objects.attribute(group, "_tasks") if group else None

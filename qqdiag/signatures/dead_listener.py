@@ -6,13 +6,11 @@ here no unfinished task has such a frame, in both samples, while bytes wait unre
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
+from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Bytes, Missing, Name, Say
-from qqdiag.snapshot import Adapter, Gateway, Socket, WebSocket
+from qqdiag.snapshot import Adapter, Gateway, WebSocket
 from qqdiag.waits import ONE_SAMPLE, View
-from qqdiag.waits.listeners import is_open, readers, unfinished
+from qqdiag.waits.listeners import is_open, readers, unfinished, unread, unread_before
 
 ID = "dead-listener"
 SEVERITY = Severity.HANG
@@ -20,20 +18,17 @@ TITLE = "No task reads the WebSocket any more"
 
 
 def match(view: View) -> Match | NoMatch | Unknown:
-    if lacks := view.lacks("python"):
+    if lacks := view.lacks("python", "gateway"):
         return Unknown(lacks)
     gateway = view.last.gateway
-    named = [
-        f for adapter in (gateway.adapters if isinstance(gateway, Gateway) else []) if (f := _adapter(view, adapter))
-    ]
-    if named:
+    adapters = gateway.adapters if isinstance(gateway, Gateway) else []
+    if named := [one for adapter in adapters if (one := _adapter(view, adapter)) is not None]:
         return Match(tuple(named))
-    answers = [_websocket(view, ws) for ws in view.websockets if is_open(ws)]
-    found = [answer for answer in answers if isinstance(answer, Finding)] or _failed(view)
-    if found:
+    answers = [_websocket(view, websocket) for websocket in view.websockets if is_open(websocket)]
+    if found := [answer for answer in answers if isinstance(answer, Finding)] or _failed(view):
         return Match(tuple(found))
-    lacks = tuple(answer for answer in answers if isinstance(answer, Missing)) or view.lacks("gateway")
-    return Unknown(lacks) if lacks else NoMatch(Say("each open WebSocket has a task that reads it"))
+    lacks = tuple(answer for answer in answers if isinstance(answer, Missing))
+    return Unknown(lacks) if lacks else NoMatch(Say("each open WebSocket with unread bytes has a task that reads it"))
 
 
 def _adapter(view: View, adapter: Adapter) -> Finding | None:
@@ -49,58 +44,47 @@ def _adapter(view: View, adapter: Adapter) -> Finding | None:
         type=adapter.type,
         state=task.state,
     )
-    websocket = next((ws for ws in view.websockets if ws.address == adapter.websocket), None)
-    found = _finding(Confidence.CERTAIN, because, summary, task.address, _evidence(view, websocket))
-    told = {a.name.reveal(): a.truth for a in adapter.attributes}
+    told = {attribute.name.reveal(): attribute.truth for attribute in adapter.attributes}
     notes = [
-        Evidence(Say("its attribute {name} is {truth}", name=a.name, truth=a.truth), "gateway")
-        for a in adapter.attributes
-        if a.truth is not None
+        seen("gateway", Say("the adapter's {name}: {truth}", truth=attribute.truth, name=attribute.name))
+        for attribute in adapter.attributes
+        if attribute.truth is not None
     ]
-    fatal = (Alternative("fatal-close", Say("the adapter stopped on purpose: see the close code in its log")),)
-    return replace(found, evidence=(*found.evidence, *notes), alternatives=fatal if told.get("fatal") else ())
+    websocket = next((ws for ws in view.websockets if ws.address == adapter.websocket), None)
+    evidence = (*(_evidence(view, websocket) if websocket else ()), *notes)
+    return _finding(Confidence.CERTAIN, because, summary, task.address, evidence, _FATAL if told.get("fatal") else ())
+
+
+_FATAL = (Alternative("fatal-close", Say("the adapter stopped on purpose: its log tells the close code")),)
 
 
 def _websocket(view: View, websocket: WebSocket) -> Finding | Missing | None:
-    """Without a profile: an open WebSocket that no unfinished task reads."""
+    """Without a profile: an open WebSocket that no unfinished task reads, while bytes wait in it."""
     if readers(view, websocket) or websocket.fd is None:
         return None
-    row = view.sockets.get(websocket.fd)
-    unread = _unread(view, websocket, row)
-    if unread is None:
+    waiting = unread(view, websocket)
+    if waiting is None:
         return (view.lacks("sockets") or (ONE_SAMPLE,))[0]
-    if row is not None and row.state.reveal() not in ("ESTAB", "CLOSE-WAIT"):
+    if not waiting:
         return None
     if view.before is None:
         return ONE_SAMPLE
-    if not unread or not _unread_before(view, websocket):
+    if not unread_before(view, websocket):
         return None
-    because = Say("no unfinished task has a frame that receives from it, in both samples, and bytes wait unread")
+    because = Say("in both samples no unfinished task has a frame that receives from it, and bytes wait unread")
     summary = Say(
         "No task reads the open {type} (fd {fd}): {unread} wait in it.",
         type=websocket.type,
         fd=websocket.fd,
-        unread=Bytes(unread),
+        unread=Bytes(waiting),
     )
-    return _finding(Confidence.CERTAIN, because, summary, None, _evidence(view, websocket))
+    if websocket.maybe_readers:
+        because = Say("a task that holds it calls methods that receive; it may be busy with a message")
+        return _finding(Confidence.POSSIBLE, because, summary, None, _evidence(view, websocket), _BUSY)
+    return _finding(Confidence.CERTAIN, because, summary, None, _evidence(view, websocket), ())
 
 
-def _unread(view: View, websocket: WebSocket, row: Socket | None) -> int | None:
-    """Bytes that have come and that nobody took: in the library's queue and in the kernel's."""
-    if row is None and websocket.unread is None:
-        return None
-    waiting = (row.receive_queue or 0) if row is not None else 0
-    return (websocket.unread or 0) + waiting
-
-
-def _unread_before(view: View, websocket: WebSocket) -> bool:
-    """Whether it was there in the earlier sample, with bytes unread and without a reader."""
-    gateway = view.earlier.gateway if view.earlier else None
-    old = [ws for ws in gateway.websockets if ws.address == websocket.address] if isinstance(gateway, Gateway) else []
-    if not old or old[0].fd is None:
-        return False
-    read = any(address in view.tasks_before and unfinished(view.tasks_before[address]) for address in old[0].readers)
-    return not read and bool(_unread(view, old[0], view.sockets_before.get(old[0].fd)))
+_BUSY = (Alternative("slow-handler", Say("look again in a minute: a listener that was busy will have read on")),)
 
 
 def _failed(view: View) -> list[Finding]:
@@ -112,46 +96,44 @@ def _failed(view: View) -> list[Finding]:
     for task in (view.tasks[address] for address in listeners if address in view.tasks):
         if unfinished(task) or not task.chain or task.chain[0].name in names:
             continue
-        error = task.exception or Name("Exception")
+        name, error = task.chain[0].name, task.exception or Name("Exception")
         because = Say("its code receives from a WebSocket, no other task runs it, and nobody fetched its exception")
-        summary = Say("The listener {name} ended by {error}, and nobody noticed.", name=task.chain[0].name, error=error)
-        found.append(_finding(Confidence.LIKELY, because, summary, task.address, ()))
+        summary = Say("The listener {name} ended by {error}, and nobody noticed.", name=name, error=error)
+        evidence = (seen("python", Say("the task ended by {error}, which nobody fetched", error=error)),)
+        found.append(_finding(Confidence.LIKELY, because, summary, task.address, evidence, ()))
     return found
 
 
 def _finding(
-    confidence: Confidence, because: Say, summary: Say, task: int | None, evidence: tuple[Evidence, ...]
+    confidence: Confidence,
+    because: Say,
+    summary: Say,
+    task: int | None,
+    evidence: tuple[Evidence, ...],
+    alternatives: tuple[Alternative, ...],
 ) -> Finding:
     return Finding(
         id=ID,
-        severity=SEVERITY,
+        severity=Severity.DEGRADED if confidence is Confidence.POSSIBLE else SEVERITY,
         confidence=confidence,
         because=because,
         summary=summary,
         evidence=evidence,
-        ruled_out=(
-            RuledOut("half-open", Say("the connection is not the cause: no task would see what arrives on it")),
-        ),
+        ruled_out=(RuledOut("half-open", Say("whatever arrives, no task would see it")),),
+        alternatives=alternatives,
         tasks=(task,) if task is not None else (),
     )
 
 
-def _evidence(view: View, websocket: WebSocket | None) -> tuple[Evidence, ...]:
-    if websocket is None:
-        return (Evidence(Say("the adapter holds no WebSocket"), "gateway"),)
+def _evidence(view: View, websocket: WebSocket) -> tuple[Evidence, ...]:
     row = view.sockets.get(websocket.fd) if websocket.fd is not None else None
-    found = [
-        Evidence(Say("{count} unfinished tasks read its WebSocket", count=len(readers(view, websocket))), "gateway")
-    ]
+    found = [seen("gateway", Say("{count} tasks read its WebSocket", count=len(readers(view, websocket))), "tasks")]
     if websocket.unread is not None:
-        queued = Bytes(websocket.unread)
-        found.append(Evidence(Say("{queued} wait in the library's own queue", queued=queued), "gateway", queued, "B"))
-    if row is not None:
-        text = Say(
-            "fd {fd} is {state}, {queue} unread in the kernel",
-            fd=row.fd,
-            state=row.state,
-            queue=Bytes(row.receive_queue or 0),
+        found.append(
+            seen("gateway", Say("{queued} wait in the library's own queue", queued=Bytes(websocket.unread)), "B")
         )
-        found.append(Evidence(text, "sockets", Bytes(row.receive_queue or 0), "B"))
+    if row is not None:
+        queue = Bytes(row.receive_queue or 0)
+        text = Say("{queue} unread in the kernel, fd {fd}, {state}", queue=queue, fd=row.fd, state=row.state)
+        found.append(seen("sockets", text, "B"))
     return tuple(found)

@@ -6,14 +6,13 @@ within a round trip, here two or more sends have gone out since the last byte ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
+from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Say, Seconds
-from qqdiag.snapshot import Socket, TcpInfo, WebSocket
+from qqdiag.snapshot import WebSocket
 from qqdiag.waits import View, turns
 from qqdiag.waits.listeners import in_library_receive, is_open, readers
-from qqdiag.waits.traffic import NO_TCP, answered, heartbeat_answered, motion, period_of, tcp_of, unanswered
+from qqdiag.waits.silence import Silence, silences
+from qqdiag.waits.traffic import NO_TCP
 
 ID = "missing-ack"
 SEVERITY = Severity.HANG
@@ -21,20 +20,6 @@ TITLE = "Heartbeats are delivered and not answered"
 
 ENOUGH = 2  # sends without an answer, as a gateway that watches its ACKs counts
 LATE = 10.0  # seconds for one heartbeat whose protocol answers each at once
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """A WebSocket whose sends have no answer."""
-
-    websocket: WebSocket
-    row: Socket
-    tcp: TcpInfo
-    count: int  # sends since the last byte came in
-    period: float | None
-    expected: bool  # the protocol answers each heartbeat, says the profile
-    answered: bool  # before, the peer sent about as often as we did
-    segments: int | None  # sent in the interval, while none came in
 
 
 def match(view: View) -> Match | NoMatch | Unknown:
@@ -45,10 +30,10 @@ def match(view: View) -> Match | NoMatch | Unknown:
         return NoMatch(Say("no task waits to receive from an open WebSocket"))
     if lacks := view.lacks("sockets"):
         return Unknown(lacks)
-    seen = [_silence(view, ws, *figures) for ws in live if (figures := tcp_of(view, ws.fd)) is not None]
-    if found := [_finding(silence) for silence in seen if _counts(silence)]:
+    known = silences(view, live)
+    if found := [_finding(silence) for silence in known if _counts(silence)]:
         return Match(tuple(found))
-    if len(seen) < len(live):
+    if len(known) < len(live):
         return Unknown((NO_TCP,))
     return NoMatch(Say("each send on an open WebSocket was answered, or only the last one is not yet"))
 
@@ -58,29 +43,9 @@ def _listening(view: View, websocket: WebSocket) -> bool:
     return any(in_library_receive(view, task) and turns(view, task) for task in readers(view, websocket))
 
 
-def _silence(view: View, websocket: WebSocket, row: Socket, tcp: TcpInfo) -> Silence:
-    period = period_of(view, websocket)
-    moved = motion(view, row.fd)
-    quiet = moved is not None and moved.segments_in == 0
-    count = unanswered(tcp, period)
-    sent = moved.segments_out if moved is not None and quiet else None
-    return Silence(
-        websocket=websocket,
-        row=row,
-        tcp=tcp,
-        count=max(count, sent or 0) if count else 0,
-        period=period,
-        expected=heartbeat_answered(view, websocket),
-        answered=answered(tcp, count),
-        segments=sent,
-    )
-
-
 def _counts(silence: Silence) -> bool:
-    """Acknowledged by the peer's kernel, read by us, and unanswered often enough."""
-    if silence.row.receive_queue or silence.websocket.unread or silence.tcp.unacked or not silence.count:
-        return False
-    return silence.count >= ENOUGH or (silence.expected and silence.tcp.last_data_sent >= LATE)
+    late = silence.expected and silence.count > 0 and silence.tcp.last_data_sent >= LATE
+    return silence.delivered and (silence.count >= ENOUGH or late)
 
 
 def _finding(silence: Silence) -> Finding:
@@ -99,7 +64,7 @@ def _finding(silence: Silence) -> Finding:
         ),
         evidence=tuple(_evidence(silence)),
         ruled_out=(
-            RuledOut("dead-listener", Say("a task waits in receive and {queue} bytes are unread", queue=0)),
+            RuledOut("dead-listener", Say("a task waits in receive, and {unread} bytes are unread", unread=0)),
             RuledOut("idle", Say("an idle peer answers; here {count} sends have no answer", count=silence.count)),
         ),
         alternatives=_ALTERNATIVES,
@@ -109,22 +74,14 @@ def _finding(silence: Silence) -> Finding:
 
 
 _ALTERNATIVES = (
-    Alternative(
-        "half-open", Say("a proxy or relay on the way still acknowledges: look whether it has a connection onward")
-    ),
-    Alternative(
-        "session-zombie", Say("the service lives but has dropped the session: a new connection with Identify tells")
-    ),
+    Alternative("half-open", Say("a proxy on the way may acknowledge: look whether it has a connection onward")),
+    Alternative("session-zombie", Say("the service may have dropped the session: a new Identify would tell")),
 )
 
 
 def _grade(silence: Silence) -> tuple[Severity, Confidence, Say]:
     if silence.expected and silence.count >= ENOUGH:
-        return (
-            SEVERITY,
-            Confidence.LIKELY,
-            Say("its protocol answers each heartbeat, and the peer's kernel took them all"),
-        )
+        return SEVERITY, Confidence.LIKELY, Say("its protocol answers each heartbeat, and the peer's kernel took all")
     if silence.expected:
         return Severity.DEGRADED, Confidence.POSSIBLE, Say("one heartbeat is late; the next one decides")
     if silence.answered:
@@ -134,28 +91,21 @@ def _grade(silence: Silence) -> tuple[Severity, Confidence, Say]:
 
 def _evidence(silence: Silence) -> list[Evidence]:
     tcp = silence.tcp
-    sent, received, acked = Seconds(tcp.last_data_sent), Seconds(tcp.last_data_received), Seconds(tcp.last_ack_received)
+    received, acked = Seconds(tcp.last_data_received), Seconds(tcp.last_ack_received)
     found = [
-        Evidence(
-            Say("last sent {sent} ago, last received {received} ago", sent=sent, received=received),
+        seen(
             "sockets",
-            received,
+            Say("last received {ago} ago, sent {sent} ago", ago=received, sent=Seconds(tcp.last_data_sent)),
             "s",
         ),
-        Evidence(
-            Say("acknowledged by the peer's kernel {acked} ago, round trip {rtt}", acked=acked, rtt=Seconds(tcp.rtt)),
-            "sockets",
-            acked,
-            "s",
-        ),
+        seen("sockets", Say("acknowledged {ago} ago, round trip {rtt}", ago=acked, rtt=Seconds(tcp.rtt)), "s"),
     ]
     if silence.period is not None:
-        period = Seconds(silence.period)
-        found.append(Evidence(Say("the gateway sends every {period}", period=period), "gateway", period, "s"))
+        found.append(seen("gateway", Say("the gateway sends every {period}", period=Seconds(silence.period)), "s"))
     if silence.segments:
         text = Say("{count} segments went out between the samples and none came in", count=silence.segments)
-        found.append(Evidence(text, "sockets", silence.segments, "segments"))
+        found.append(seen("sockets", text, "segments"))
     if tcp.segments_in is not None and tcp.segments_out is not None:
-        text = Say("since it was opened: {out} segments out, {into} in", out=tcp.segments_out, into=tcp.segments_in)
-        found.append(Evidence(text, "sockets"))
+        text = Say("{into} segments in and {out} out since it was opened", into=tcp.segments_in, out=tcp.segments_out)
+        found.append(seen("sockets", text, "segments"))
     return found

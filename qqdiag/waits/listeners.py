@@ -1,15 +1,9 @@
-"""Which tasks read a WebSocket."""
+"""Which tasks read a WebSocket, and what waits in it unread."""
 
 from __future__ import annotations
 
-from qqdiag.snapshot import Task, WebSocket
+from qqdiag.snapshot import Gateway, Task, WebSocket
 from qqdiag.waits import View, function
-
-
-def calls(view: View, task: Task, words: frozenset[str]) -> bool:
-    """Whether the code of one of the task's levels calls one of `words`."""
-    codes = [view.code(level) for level in task.chain]
-    return any(code is not None and words & {call.reveal() for call in code.calls} for code in codes)
 
 
 def unfinished(task: Task) -> bool:
@@ -26,7 +20,7 @@ def in_library_receive(view: View, task: Task) -> bool:
     """Whether the task waits inside a WebSocket library's own receive, not in what handles a message."""
     for level in task.chain:
         path, name = function(view, level)
-        last = name.rsplit(".", 1)[-1]
+        last = name.rpartition(".")[2]
         if last in ("receive", "recv") and ("aiohttp/" in path or "websockets/" in path):
             return True
     return False
@@ -34,3 +28,25 @@ def in_library_receive(view: View, task: Task) -> bool:
 
 def is_open(websocket: WebSocket) -> bool:
     return websocket.closed is False and not websocket.closing
+
+
+def unread(view: View, websocket: WebSocket) -> int | None:
+    """Bytes that came and that nobody took, in the library's queue and in the kernel's; None: neither is known."""
+    row = view.sockets.get(websocket.fd) if websocket.fd is not None else None
+    if row is None and websocket.unread is None:
+        return None
+    return (websocket.unread or 0) + ((row.receive_queue or 0) if row is not None else 0)
+
+
+def unread_before(view: View, websocket: WebSocket) -> bool:
+    """Whether it was there in the earlier sample, with bytes unread and without a reader."""
+    gateway = view.earlier.gateway if view.earlier else None
+    known = gateway.websockets if isinstance(gateway, Gateway) else []
+    old = next((ws for ws in known if ws.address == websocket.address), None)
+    if old is None or old.fd is None:
+        return False
+    row = view.sockets_before.get(old.fd)
+    waiting = (old.unread or 0) + ((row.receive_queue or 0) if row is not None else 0)
+    return waiting > 0 and not any(
+        address in view.tasks_before and unfinished(view.tasks_before[address]) for address in old.readers
+    )

@@ -1,13 +1,11 @@
-"""What the socket under a WebSocket says: what moved between the samples, and which questions had no answer."""
+"""What a socket's TCP figures say: what moved between the samples, and how long a segment has been in flight."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor
 
 from qqdiag.model import Missing, Say
-from qqdiag.profiles import profiles
-from qqdiag.snapshot import Adapter, Gateway, Socket, TcpInfo, WebSocket
+from qqdiag.snapshot import Socket, TcpInfo
 from qqdiag.waits import View
 
 NO_TCP = Missing(
@@ -49,53 +47,6 @@ def motion(view: View, fd: int | None) -> Motion | None:
 
 def _grown(old: int | None, new: int | None) -> int | None:
     return None if old is None or new is None else new - old
-
-
-def adapter_of(view: View, websocket: WebSocket) -> Adapter | None:
-    """The adapter that a profile recognised and whose WebSocket this is."""
-    gateway = view.last.gateway
-    adapters = gateway.adapters if isinstance(gateway, Gateway) else []
-    return next((adapter for adapter in adapters if adapter.websocket == websocket.address), None)
-
-
-def period_of(view: View, websocket: WebSocket) -> float | None:
-    """Seconds between two sends: the profile's heartbeat interval, or the sleep of a task that sends on it."""
-    adapter = adapter_of(view, websocket)
-    for attribute in adapter.attributes if adapter else []:
-        if attribute.name.reveal() == "heartbeat_interval" and attribute.number and attribute.number > 0:
-            return attribute.number
-    return websocket.send_period
-
-
-def unanswered(tcp: TcpInfo, period: float | None) -> int:
-    """How many sends have gone out since the last byte came in.
-
-    At least one when the last send is younger than the last byte received by more than a reply takes (one second,
-    or four round trips: a PONG leaves within that of its PING); with a period, one more for each that fits between.
-    """
-    gap = tcp.last_data_received - tcp.last_data_sent
-    if gap <= 4 * tcp.rtt:
-        return 0
-    if period is not None and period > 0:
-        return 1 + floor((gap - 4 * tcp.rtt) / period)
-    return 1 if gap > 1.0 else 0
-
-
-def answered(tcp: TcpInfo, pending: int) -> bool:
-    """Whether the peer used to answer: apart from the pending ones, it sent at least every other time that we did."""
-    if tcp.segments_in is None or tcp.segments_out is None:
-        return False
-    return tcp.segments_in >= 2 and 2 * tcp.segments_in >= tcp.segments_out - pending
-
-
-def heartbeat_answered(view: View, websocket: WebSocket) -> bool:
-    """Whether the profile of its adapter says that each heartbeat is answered."""
-    adapter = adapter_of(view, websocket)
-    if adapter is None:
-        return False
-    names = (adapter.profile.reveal(), adapter.platform.reveal())
-    shapes = [(p.id, shape) for p in profiles() for shape in p.adapters]
-    return any((profile, shape.platform) == names and shape.heartbeat_answered for profile, shape in shapes)
 
 
 def in_flight_for(tcp: TcpInfo) -> float:
