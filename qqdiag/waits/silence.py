@@ -1,0 +1,116 @@
+"""WebSockets whose sends have no answer: how many, since when, and whether an answer was to be expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor
+
+from qqdiag.profiles import profiles
+from qqdiag.snapshot import Adapter, Gateway, Socket, TcpInfo, WebSocket
+from qqdiag.waits import View
+from qqdiag.waits.traffic import motion, tcp_of
+
+QUIET = 1.5  # seconds without a byte: an application that answers at all does so within that
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What went out on a WebSocket since the last byte came in."""
+
+    websocket: WebSocket
+    row: Socket
+    tcp: TcpInfo
+    count: int  # sends without an answer, at least
+    period: float | None  # seconds between two sends
+    expected: bool  # the protocol answers each heartbeat, says the profile
+    answered: bool  # before, the peer sent about as often as we did
+    segments: int | None  # sent between the samples while none came in
+
+    @property
+    def delivered(self) -> bool:
+        """Whether all of it is with the peer's kernel, and nothing of the peer's is still to be read."""
+        waits = self.row.receive_queue or self.websocket.unread or self.row.send_queue
+        return not waits and not self.tcp.unacked
+
+
+def silences(view: View, websockets: list[WebSocket]) -> list[Silence]:
+    """One for each of the WebSockets whose TCP figures are known."""
+    found = [(websocket, tcp_of(view, websocket.fd)) for websocket in websockets]
+    return [_silence(view, websocket, *figures) for websocket, figures in found if figures is not None]
+
+
+def _silence(view: View, websocket: WebSocket, row: Socket, tcp: TcpInfo) -> Silence:
+    adapter = adapter_of(view, websocket)
+    period = _period(adapter, websocket)
+    moved = motion(view, row.fd)
+    segments = moved.segments_out if moved is not None and moved.segments_in == 0 else None
+    count = _count(view, row, tcp, period)
+    return Silence(
+        websocket=websocket,
+        row=row,
+        tcp=tcp,
+        count=max(count, segments or 0) if count else 0,
+        period=period,
+        expected=_expected(adapter),
+        answered=_answered(tcp, count),
+        segments=segments,
+    )
+
+
+def _count(view: View, row: Socket, tcp: TcpInfo, period: float | None) -> int:
+    """Sends since the last byte came in. A single one that is on its way right now does not make a silence."""
+    count = unanswered(tcp, period)
+    settled = tcp.last_data_sent > max(1.0, 8 * tcp.rtt)
+    before = view.sockets_before.get(row.fd)
+    if before is not None and before.inode == row.inode and isinstance(before.tcp, TcpInfo):
+        settled = settled or unanswered(before.tcp, period) > 0
+    return count if settled and tcp.last_data_received > QUIET else 0
+
+
+def unanswered(tcp: TcpInfo, period: float | None) -> int:
+    """How many sends have gone out since the last byte came in, by the ages of both and the period of sending.
+
+    None when the last byte is younger than the last send, or older by no more than what a reply takes (four round
+    trips: a PONG leaves right after its PING). Without a period one, when it is older by a second.
+    """
+    gap = tcp.last_data_received - tcp.last_data_sent - 4 * tcp.rtt
+    if gap <= 0:
+        return 0
+    if period is not None and period > 0:
+        return 1 + floor(gap / period)
+    return 1 if gap > 1.0 else 0
+
+
+def _answered(tcp: TcpInfo, pending: int) -> bool:
+    """Whether the peer used to answer: apart from the pending ones, it sent at least every other time that we did."""
+    if tcp.segments_in is None or tcp.segments_out is None:
+        return False
+    return tcp.segments_in >= 2 and 2 * tcp.segments_in >= tcp.segments_out - pending
+
+
+def adapter_of(view: View, websocket: WebSocket) -> Adapter | None:
+    """The adapter that a profile recognised and whose WebSocket this is."""
+    gateway = view.last.gateway
+    adapters = gateway.adapters if isinstance(gateway, Gateway) else []
+    return next((adapter for adapter in adapters if adapter.websocket == websocket.address), None)
+
+
+def _period(adapter: Adapter | None, websocket: WebSocket) -> float | None:
+    """The adapter's heartbeat interval or the sleep of a task that sends, the longer of both.
+
+    Both, because the interval that the server gave counts only from the next sleep on.
+    """
+    found = [websocket.send_period] if websocket.send_period else []
+    for attribute in adapter.attributes if adapter else []:
+        if attribute.name.reveal() == "heartbeat_interval" and attribute.number and attribute.number > 0:
+            found.append(attribute.number)
+    return max(found, default=None)
+
+
+def _expected(adapter: Adapter | None) -> bool:
+    """Whether the adapter's profile says that each heartbeat is answered."""
+    if adapter is None:
+        return False
+    name = (adapter.profile.reveal(), adapter.platform.reveal())
+    shapes = [(profile.id, shape) for profile in profiles() for shape in profile.adapters]
+    return any((profile, shape.platform) == name and shape.heartbeat_answered for profile, shape in shapes)
