@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from qqdiag.memory.live import LiveMemory
 from qqdiag.snapshot import Python
 
 HERE = Path(__file__).parent
+START = 60.0  # seconds for a program to say its first line
 
 
 @dataclass
@@ -43,13 +45,17 @@ def start(
     """Run `program` (a file beside this one) and wait for its first line, which is JSON."""
     command = [str(python), "-W", "ignore", str(HERE / program), *arguments]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    watchdog = threading.Timer(START, process.kill)
+    watchdog.start()
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, f"{program} ended with {process.wait()} before it said anything"
+        watchdog.cancel()
         truth = json.loads(line)
         yield Patient(process, truth["pid"], truth)
     finally:
+        watchdog.cancel()
         process.kill()
         process.communicate()
 
