@@ -66,6 +66,7 @@ async def _take(platform: Platform, connection: Connection, payload: dict[str, A
         await _heartbeat(platform, connection, body)
     elif op == IDENTIFY and _allowed(platform, body):
         platform.seen.identifies += 1
+        platform.seen.identified_with = body or {}
         if platform.faults.identify:
             await _identify(platform, connection)
     elif op == RESUME and _allowed(platform, body):

@@ -43,4 +43,5 @@ class Seen:
     answers: int = 0  # messages posted over REST
     models: int = 0  # requests to the stand-in for a model API
     last_seq: int | None = None  # of the client's latest op 1
+    identified_with: dict[str, object] = field(default_factory=dict)  # body of the latest Identify
     contents: list[str] = field(default_factory=list)  # of the latest messages posted
