@@ -6,7 +6,8 @@ import contextlib
 import json
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,3 +65,13 @@ def read(pid: int) -> Python:
     """What the reader says of a process that does not move."""
     with LiveMemory(pid) as memory:
         return read_python(attach(memory), 0.0)
+
+
+def read_until(pid: int, settled: Callable[[Python], bool]) -> Python:
+    """The first reading of a process that still moves in which `settled` holds."""
+    deadline = time.monotonic() + START
+    while True:
+        python = read(pid)
+        if settled(python):
+            return python
+        assert time.monotonic() < deadline, "it never settled"

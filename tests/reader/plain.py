@@ -8,7 +8,8 @@ import sys
 import threading
 
 
-def inner() -> None:
+def inner(facts: dict[str, object]) -> None:
+    print(json.dumps(facts), flush=True)
     sys.stdin.readline()
 
 
@@ -22,5 +23,4 @@ if __name__ == "__main__":
     thread = threading.Thread(target=waits, args=(begun, threading.Event()), daemon=True)
     thread.start()
     begun.wait()
-    print(json.dumps({"pid": os.getpid(), "thread": thread.native_id}), flush=True)
-    inner()
+    inner({"pid": os.getpid(), "thread": thread.native_id})

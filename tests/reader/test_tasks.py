@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,15 +175,14 @@ def test_running_tasks_of_other_loops(interpreter: Interpreter) -> None:
 
 def test_goes_idle(interpreter: Interpreter) -> None:
     """Once the reporter lets go, the loop has nothing ready and runs no task."""
+
+    def idle(python: Python) -> bool:
+        loop = next(loop for loop in python.loops if loop.address == zoo.truth["loop"])
+        suspended = by_name(python, "reporter").state.reveal() == "pending"
+        return loop.ready == 0 and loop.current_task is None and suspended
+
     with patients.start(interpreter.path, "zoo.py") as zoo:
         zoo.tell("let go")
         assert zoo.hear() == "idle"
-        deadline = time.monotonic() + 10
-        while True:
-            python = patients.read(zoo.pid)
-            loop = next(loop for loop in python.loops if loop.address == zoo.truth["loop"])
-            reporter = by_name(python, "reporter").state.reveal()
-            if loop.ready == 0 and loop.current_task is None and reporter == "pending":
-                break
-            assert time.monotonic() < deadline, f"{loop.ready} ready, the reporter is {reporter}"
-        assert loop.running
+        python = patients.read_until(zoo.pid, idle)
+    assert next(loop for loop in python.loops if loop.address == zoo.truth["loop"]).running
