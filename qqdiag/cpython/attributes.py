@@ -56,9 +56,12 @@ def read_one(objects: Objects, address: int, name: str) -> int | None:
     return objects.read_word(values + 8 * index) or None
 
 
-def slots(objects: Objects, info: TypeInfo) -> dict[str, int]:
-    """`__slots__` of the instances of a type: name -> offset in the object."""
-    return _shape(objects, info).slots
+def slot_words(objects: Objects, address: int, names: tuple[str, ...]) -> list[int]:
+    """Some `__slots__` of an instance, read in one piece: addresses, 0 for a slot that is not set or not there."""
+    info = objects.type_of(address)
+    slots = _shape(objects, info).slots
+    words = struct.unpack(f"<{info.basicsize // 8}Q", objects.read(address, info.basicsize & -8))
+    return [words[slots[name] // 8] if name in slots else 0 for name in names]
 
 
 def _storage(objects: Objects, info: TypeInfo, address: int) -> tuple[int, int]:
@@ -127,7 +130,7 @@ def _members(objects: Objects, info: TypeInfo) -> dict[str, int]:
             continue
         member = objects.read_word(value + layout.member_descriptor)
         kind, offset = objects.read_int(member + 8), objects.read_word(member + 16)
-        if offset >= info.basicsize:
+        if offset + 8 > info.basicsize:
             raise Unreadable(value)
         if kind in OBJECT_MEMBERS:
             found[name] = offset

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import NamedTuple
 
 from qqdiag.cpython import cython
 from qqdiag.cpython.codes import CodeInfo, line
@@ -105,32 +106,56 @@ def type_name(info: TypeInfo) -> Name:
     return _name(info.qualname)
 
 
+class Place(NamedTuple):
+    """Where a frame stands, the same for every coroutine that stands there."""
+
+    name: Name
+    code: int
+    line: int | None
+    offset: int | None
+    suspended: bool
+    slot: int  # of what it awaits, from the coroutine's address; 0: it awaits nothing
+
+
 def _frame(runtime: Runtime, address: int, head: bytes, kind: Word) -> tuple[Level, int]:
     """A coroutine, generator or async generator, of which `head` was read already."""
-    layout, fields = runtime.layout, runtime.layout.coroutine_head
+    fields = runtime.layout.coroutine_head
     if len(head) < fields.size:
         head = runtime.objects.read(address, fields.size)
-    qualname, state, code_at, instruction, top = fields.unpack_from(head)
-    code = runtime.codes.at(code_at)
-    offset = instruction - code.start
-    place = offset if -2 <= offset < code.size else None
-    level = Level(
-        kind=kind,
-        address=address,
-        name=runtime.names.at(qualname, code.qualname),
-        code=code.index,
-        line=None if place is None else line(runtime.objects, code, place),
-        offset=place,
-        suspended=state != 0,
-    )
-    if state not in layout.states_suspended or not awaits(runtime, state, code, offset, kind):
+    key = fields.unpack_from(head)
+    place = runtime.places.get(key)
+    if place is None:
+        place = runtime.places[key] = _place(runtime, kind, *key)
+    name, code, line, offset, suspended, slot = place
+    level = Level(kind=kind, address=address, name=name, code=code, line=line, offset=offset, suspended=suspended)
+    if not slot:
         return level, 0
-    if not code.localsplus < top <= code.localsplus + MAX_STACK:
-        raise Unreadable(address)
-    # What a frame awaits is the last word of its value stack.
-    slot = layout.coroutine_frame + layout.frame_localsplus + 8 * (top - 1)
     word = head[slot : slot + 8]
     return level, int.from_bytes(word, "little") if len(word) == 8 else runtime.objects.read_word(address + slot)
+
+
+def _place(
+    runtime: Runtime, kind: Word, qualname: int, state: int, code_at: int, instruction: int, stacktop: int
+) -> Place:
+    """What the fields of a coroutine mean; Unreadable where they contradict each other."""
+    layout = runtime.layout
+    code = runtime.codes.at(code_at)
+    offset = instruction - code.start
+    valid = -2 <= offset < code.size
+    slot = 0
+    if state in layout.states_suspended and awaits(runtime, state, code, offset, kind):
+        if not code.localsplus < stacktop <= code.localsplus + MAX_STACK:
+            raise Unreadable(code_at)
+        # What a frame awaits is the last word of its value stack.
+        slot = layout.coroutine_frame + layout.frame_localsplus + 8 * (stacktop - 1)
+    return Place(
+        name=runtime.names.at(qualname, code.qualname),
+        code=code.index,
+        line=line(runtime.objects, code, offset) if valid else None,
+        offset=offset if valid else None,
+        suspended=state != 0,
+        slot=slot,
+    )
 
 
 def awaits(runtime: Runtime, state: int, code: CodeInfo, offset: int, kind: Word) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -96,18 +97,15 @@ def timers(runtime: Runtime, loop: int, doubts: list[Say]) -> list[Timer]:
 def _timer(runtime: Runtime, handle: int) -> Timer | None:
     """An asyncio.TimerHandle; None when it was cancelled. `_when` may be an int: aiohttp rounds up."""
     objects = runtime.objects
-    info = objects.type_of(handle)
-    slots = attributes.slots(objects, info)
-    raw = objects.read(handle, info.basicsize)
-    cancelled, when, callback, arguments = (
-        int.from_bytes(raw[slots[name] : slots[name] + 8], "little") if name in slots else 0 for name in HANDLE
-    )
+    cancelled, when, callback, arguments = attributes.slot_words(objects, handle, HANDLE)
     if not when or not callback or (cancelled and objects.truth(cancelled)) or objects.is_none(callback):
         return None
     at = objects.number(when)
+    if at is None or not math.isfinite(at):
+        raise Unreadable(when)
     items = objects.items(arguments, callbacks.MAX_ARGUMENTS) if arguments else []
     name = callbacks.name(runtime, callback)
-    return None if at is None else Timer(when_at=at, callback=name, wakes=callbacks.touches(runtime, callback, items))
+    return Timer(when_at=at, callback=name, wakes=callbacks.touches(runtime, callback, items))
 
 
 def epoll_fd(runtime: Runtime, loop: int) -> int | None:

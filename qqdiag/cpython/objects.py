@@ -13,8 +13,10 @@ from qqdiag.cpython.layout import Layout
 from qqdiag.cpython.typeinfo import BYTES, DICT, INT, LIST, TEXT, TUPLE, TYPE, TypeInfo
 from qqdiag.memory.source import MemorySource, Unreadable
 
-MAX_DIGITS = 40  # of 30 bits: no number that is looked at is longer
+MAX_DIGITS = 32  # of 30 bits: no number that is looked at is longer, and a float holds it
+INT_TAG = struct.Struct("<q")
 PEEK = 256  # holds most coroutines with their value stack
+SHORT = 16  # items of a tuple that PEEK surely holds
 BLOCK = 4096  # no page is smaller: a read within a block needs one page
 
 
@@ -85,9 +87,12 @@ class Objects:
 
     def integer(self, address: int) -> int | None:
         """An int or bool; None when it is none, or has more than MAX_DIGITS digits of 30 bits."""
-        if not self.type_of(address).flags & INT:
+        head, at = self.peek(address), self.layout.object_type
+        if not self.type_at(int.from_bytes(head[at : at + 8], "little")).flags & INT:
             return None
-        (tag,) = struct.unpack("<q", self.read(address + self.layout.int_tag, 8))
+        if len(head) < PEEK:
+            head = self.read(address, self.layout.int_digits + 4)
+        (tag,) = INT_TAG.unpack_from(head, self.layout.int_tag)
         if self.layout.int_tagged:  # since 3.12 (gh-101291): count << 3 | sign
             count, negative, zero = tag >> 3, tag & 3 == 2, tag & 3 == 1
         else:
@@ -96,9 +101,15 @@ class Objects:
             return 0
         if not 0 < count <= MAX_DIGITS:
             return None
-        digits = struct.unpack(f"<{count}I", self.read(address + self.layout.int_digits, 4 * count))
-        value = sum(int(digit) << 30 * place for place, digit in enumerate(digits))
+        value = self._digits(address, count, head)
         return -value if negative else value
+
+    def _digits(self, address: int, count: int, head: bytes) -> int:
+        start = self.layout.int_digits
+        if start + 4 * count > len(head):
+            head = self.read(address, start + 4 * count)
+        digits = struct.unpack_from(f"<{count}I", head, start)
+        return sum(int(digit) << 30 * place for place, digit in enumerate(digits)) if count > 1 else int(digits[0])
 
     def number(self, address: int) -> float | None:
         """A float, or an int as a float."""
@@ -131,7 +142,13 @@ class Objects:
 
     def items(self, address: int, limit: int = containers.MAX_ITEMS) -> list[int]:
         """The items of a list, tuple, set, frozenset or deque, at most `limit`; of anything else none."""
-        info, memory, layout = self.type_of(address), self.memory, self.layout
+        memory, layout = self.memory, self.layout
+        head, at = self.peek(address), layout.object_type
+        info = self.type_at(int.from_bytes(head[at : at + 8], "little"))
+        if info.flags & TUPLE and len(head) >= PEEK:
+            count = min(int.from_bytes(head[layout.var_size : layout.var_size + 8], "little"), limit)
+            if count <= SHORT:
+                return list(struct.unpack_from(f"<{count}Q", head, layout.tuple_items))
         if info.flags & LIST:
             return list(containers.list_items(memory, layout, address, limit))
         if info.flags & TUPLE:
@@ -210,10 +227,12 @@ class Objects:
 
     def referent(self, address: int) -> int | None:
         """What a weakref refers to; None when it is dead or no weakref."""
-        info = self.type_of(address)
-        if not any(base in ("weakref.ReferenceType", "builtins.weakref") for base in info.bases):
+        head, layout = self.peek(address), self.layout
+        info = self.type_at(int.from_bytes(head[layout.object_type : layout.object_type + 8], "little"))
+        if "weakref.ReferenceType" not in info.bases:
             return None
-        target = self.read_word(address + self.layout.weakref_object)
+        word = head[layout.weakref_object : layout.weakref_object + 8]
+        target = int.from_bytes(word, "little") if len(word) == 8 else self.read_word(address + layout.weakref_object)
         return None if not target or self.is_none(target) else target
 
     def is_type(self, address: int) -> bool:

@@ -36,6 +36,7 @@ def read_python(runtime: Runtime, taken_at: float) -> Python:
         method=Word("unpaused"),
         late_pages=0,
         has_asyncio=books.has_asyncio,
+        complete=not doubts,
         threads=[frames.public(runtime, thread, by_thread.get(thread.address)) for thread in threads],
         loops=found_loops,
         tasks=found_tasks,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from qqdiag.cpython import layouts
 from qqdiag.cpython.codes import Codes, Names
@@ -15,6 +16,9 @@ from qqdiag.errors import NotReadable
 from qqdiag.memory import elf
 from qqdiag.memory.source import MemorySource, Region, Unreadable
 from qqdiag.model import Hex, Name, Say, Word
+
+if TYPE_CHECKING:
+    from qqdiag.cpython.chains import Place
 
 MAX_INTERPRETERS = 1_000
 WRITABLE = "Start the gateway with a CPython that qqdiag reads: `qqdiag doctor` lists them."
@@ -35,6 +39,7 @@ class Runtime:
     names: Names
     symbols: dict[str, int]
     callback_names: dict[int, Name] = dataclasses.field(default_factory=dict)
+    places: dict[tuple[int, ...], Place] = dataclasses.field(default_factory=dict)
 
     def modules(self, interpreter: int) -> dict[str, int]:
         """sys.modules of one interpreter: name -> module object. Empty while there are none."""

@@ -177,9 +177,9 @@ def test_goes_idle(interpreter: Interpreter) -> None:
     """Once the reporter lets go, the loop has nothing ready and runs no task."""
 
     def idle(python: Python) -> bool:
-        loop = next(loop for loop in python.loops if loop.address == zoo.truth["loop"])
-        suspended = by_name(python, "reporter").state.reveal() == "pending"
-        return loop.ready == 0 and loop.current_task is None and suspended
+        states = {task.name.reveal(): task.state.reveal() for task in python.tasks}
+        loops = {loop.address: (loop.ready, loop.current_task) for loop in python.loops}
+        return loops.get(zoo.truth["loop"]) == (0, None) and states.get("reporter") == "pending"
 
     with patients.start(interpreter.path, "zoo.py") as zoo:
         zoo.tell("let go")
