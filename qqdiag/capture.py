@@ -182,8 +182,8 @@ def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
 def _decoded_again(sample: Sample, memory: Stored) -> Sample:
     """The sample with what the present reader finds in its pages; as it was stored where that finds less."""
     stored = sample.python
-    # What was read without a pause was compared with a second reading that the pages do not hold.
-    if isinstance(stored, Missing) or stored.method.reveal() not in ("frozen", "stopped"):
+    # What was read from a running process was compared with a second reading that the pages do not hold.
+    if isinstance(stored, Missing) or stored.method.reveal() in ("double-read", "unpaused"):
         return sample
     try:
         python, gateway = tasks.walk(profiles())(memory)

@@ -236,9 +236,10 @@ class Python(msgspec.Struct, frozen=True, kw_only=True, tag="python"):
     layout: Word  # which layout was used, and whether the target published it
     taken_at: float
     pause: float  # seconds the target stood still, 0 without a pause
-    method: Word  # frozen, double-read, unpaused, captured
+    method: Word  # asleep (no thread ran while it was read), stopped, frozen, double-read, unpaused
     late_pages: int
     has_asyncio: bool
+    complete: bool = True  # False: parts were torn, or changed while they were read; what is absent may have been there
     codes: list[Code] = []
     threads: list[PyThread] = []
     loops: list[Loop] = []

@@ -149,6 +149,35 @@ async def main():
 asyncio.run(main())
 """
 
+# Threads that start processes all the time; says how many.
+SPAWNING = """
+import subprocess, sys, threading
+started = 0
+go = True
+def spawn():
+    global started
+    while go:
+        subprocess.run(["/bin/true"])
+        started += 1
+threads = [threading.Thread(target=spawn) for _ in range(2)]
+for thread in threads:
+    thread.start()
+print("ready", flush=True)
+sys.stdin.readline()
+go = False
+for thread in threads:
+    thread.join()
+print(started, flush=True)
+"""
+
+# Answers each line and sleeps again.
+WAKING = """
+import sys
+print("ready", flush=True)
+while sys.stdin.readline():
+    print("awake", flush=True)
+"""
+
 SLEEPING = """
 import sys
 print("ready", flush=True)

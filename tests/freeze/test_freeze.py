@@ -19,7 +19,9 @@ from freeze_patients import (
     COUNTING,
     SIGNALLED,
     SLEEPING,
+    SPAWNING,
     WAITING,
+    WAKING,
     Patient,
     running,
     state,
@@ -36,6 +38,12 @@ from qqdiag.memory.source import MemorySource, Unreadable
 
 FREEZES = 100
 EXACT = (1, 1, 1)  # budgets that leave no byte for a neighbourhood
+
+
+@pytest.fixture
+def awake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its threads do, the target counts as running: it must be stopped to be read."""
+    monkeypatch.setattr(freezing, "threads_at_rest", lambda pid: None)
 
 
 def soon() -> float:
@@ -86,6 +94,7 @@ def test_pages_of_the_copy_repeat_the_walk() -> None:
         assert held == frozen.value
 
 
+@pytest.mark.usefixtures("awake")
 def test_system_calls_go_on() -> None:
     """Sleep, recv, epoll and a lock end as they would have, though each was interrupted a hundred times."""
     with running(WAITING, "1.0") as patient, Tracer(patient.pid) as tracer:
@@ -97,6 +106,7 @@ def test_system_calls_go_on() -> None:
         assert patient.process.wait(10) == 0
 
 
+@pytest.mark.usefixtures("awake")
 def test_threads_that_come_and_go() -> None:
     with running(CHURNING) as patient, Tracer(patient.pid) as tracer:
         for _ in range(FREEZES):
@@ -105,6 +115,17 @@ def test_threads_that_come_and_go() -> None:
         assert patient.process.wait(10) == 0
 
 
+def test_processes_that_are_started_meanwhile() -> None:
+    """A thread in vfork cannot stop until its child runs another program."""
+    with running(SPAWNING) as patient:
+        methods = [freeze(patient.pid, header, soon()).method.reveal() for _ in range(20)]
+        assert set(methods) <= {"frozen", "asleep", "double-read"}
+        assert "frozen" in methods
+        assert int(patient.ask()) > 0
+        assert patient.process.wait(10) == 0
+
+
+@pytest.mark.usefixtures("awake")
 def test_no_signal_is_lost() -> None:
     """A stop may fall on a thread that is about to get a signal: it is handed on."""
     with running(SIGNALLED) as patient, Tracer(patient.pid) as tracer:
@@ -172,6 +193,7 @@ def test_too_large_for_a_bulk_copy_is_read_twice(monkeypatch: pytest.MonkeyPatch
         assert frozen.because is not None
 
 
+@pytest.mark.usefixtures("awake")
 def test_without_a_pause_two_readings_must_agree() -> None:
     with running(SLEEPING) as patient:
         assert freeze(patient.pid, header, soon(), pause=False).method.reveal() == "double-read"
@@ -179,6 +201,40 @@ def test_without_a_pause_two_readings_must_agree() -> None:
         frozen = freeze(patient.pid, lambda memory: next(numbers), soon(), pause=False)
         assert frozen.method.reveal() == "unpaused"
         assert frozen.pause == 0
+
+
+def test_target_at_rest_is_read_without_a_pause() -> None:
+    with running(SLEEPING) as patient:
+        deadline = soon()
+        while freezing.threads_at_rest(patient.pid) is None:  # it has said `ready`, and is about to read its stdin
+            assert time.monotonic() < deadline
+        for pause in (True, False):
+            frozen = freeze(patient.pid, header, soon(), pause=pause)
+            assert (frozen.method.reveal(), frozen.pause) == ("asleep", 0)
+            assert min(frozen.pages) > 0
+
+
+def test_target_that_wakes_while_it_is_read_is_not_at_rest() -> None:
+    """It slept before the walk and after it, but not all the time."""
+    with running(WAKING) as patient:
+        woken = []
+
+        def walk(memory: MemorySource) -> bytes:
+            if not woken:
+                woken.append(patient.ask())
+            deadline = soon()
+            while freezing.threads_at_rest(patient.pid) is None:
+                assert time.monotonic() < deadline
+            return header(memory)
+
+        frozen = freeze(patient.pid, walk, soon())
+        assert woken == ["awake\n"]
+        assert frozen.method.reveal() == "frozen"
+
+
+def test_running_target_is_not_at_rest() -> None:
+    with running(COUNTING) as patient:
+        assert freezing.threads_at_rest(patient.pid) is None
 
 
 def test_stopped_target_is_read_and_stays_stopped() -> None:
@@ -225,6 +281,7 @@ sys.stdin.read()
             process.kill()
 
 
+@pytest.mark.usefixtures("awake")
 @pytest.mark.parametrize("stopped", [False, True])
 def test_another_tracer_is_named_and_left_alone(stopped: bool) -> None:
     with running(SLEEPING) as patient, held(patient.pid, stopped=stopped) as other:
@@ -245,6 +302,7 @@ def test_death_of_the_tracer_lets_the_target_go() -> None:
         assert json.loads(patient.ask())["received"] == "hello"
 
 
+@pytest.mark.usefixtures("awake")
 def test_child_that_does_not_answer_is_killed_at_the_deadline() -> None:
     with running(WAITING, "0.0") as patient, Tracer(patient.pid) as tracer:
         tracer.copy([], soon())
@@ -267,6 +325,7 @@ def test_terminal_cannot_stop_the_child_while_it_holds_the_target() -> None:
         assert os.getsid(tracer.pid) == os.getpgid(tracer.pid) == tracer.pid
 
 
+@pytest.mark.usefixtures("awake")
 def test_target_that_exits_while_it_is_read() -> None:
     with running(SLEEPING) as patient:
 
@@ -297,6 +356,7 @@ def test_ranges_that_are_unmapped_are_told() -> None:
         assert first - second in (0, 1)
 
 
+@pytest.mark.usefixtures("awake")
 def test_nothing_is_left_behind() -> None:
     before = set(os.listdir("/proc/self/fd"))
     with running(SLEEPING) as patient:

@@ -12,6 +12,7 @@ import time
 import pytest
 from freeze_patients import LOOP, SLEEPING, Patient, running, state, tracer_of
 from interpreters import Interpreter
+from msgspec.structs import replace
 
 from qqdiag import run
 from qqdiag.collect import tasks
@@ -51,10 +52,10 @@ def test_two_samples() -> None:
             assert isinstance(sample.sockets, Sockets)
             assert isinstance(sample.gateway, Gateway)
             assert isinstance(sample.python, Python)
-            assert sample.python.method.reveal() == "frozen"
+            assert sample.python.method.reveal() in ("frozen", "asleep")
             assert sample.taken_at <= sample.python.taken_at <= two.taken_at + 10
             assert {TaskName(f"waiter-{number}") for number in range(5)} <= set(names(sample))
-        assert snapshot.pause == sum(s.python.pause for s in snapshot.samples if isinstance(s.python, Python)) > 0
+        assert snapshot.pause == sum(s.python.pause for s in snapshot.samples if isinstance(s.python, Python))
         assert steps[:4] == ["process", "sockets", "tasks", "interval"]
 
 
@@ -74,7 +75,7 @@ def test_without_a_pause() -> None:
         snapshot = take(live(patient.pid), 0, pause=False)
         python = snapshot.samples[0].python
         assert isinstance(python, Python)
-        assert python.method.reveal() in ("double-read", "unpaused")
+        assert python.method.reveal() in ("asleep", "double-read", "unpaused")
         assert (snapshot.pause, python.pause) == (0, 0)
         assert {TaskName(f"waiter-{number}") for number in range(5)} <= set(names(snapshot.samples[0]))
 
@@ -152,11 +153,12 @@ def test_target_is_undisturbed() -> None:
     with running(LOOP, "50") as patient, Tracer(patient.pid) as tracer:
         with socket.create_connection(("127.0.0.1", int(patient.words[0]))) as connection:
             assert exchange(connection, b"before\n") == b"before\n"
-            before = asked(patient)
+            before, frozen = asked(patient), 0
             for number in range(INSPECTIONS):
                 read = tasks.collect(patient.pid, soon(), tracer=tracer)
                 assert isinstance(read.python, Python)
-                assert read.python.method.reveal() == "frozen"
+                assert read.python.method.reveal() in ("frozen", "asleep")
+                frozen += read.pause > 0
                 assert len(read.python.tasks) >= 52
                 line = b"%d\n" % number
                 assert exchange(connection, line) == line
@@ -165,7 +167,24 @@ def test_target_is_undisturbed() -> None:
         assert isinstance(before["ticks"], int)
         assert isinstance(after["ticks"], int)
         assert after["ticks"] > before["ticks"]
+        assert frozen > INSPECTIONS / 10  # its clock ticks each millisecond
         assert tracer_of(patient.pid) == 0
+
+
+def test_two_readings_without_a_pause_keep_what_they_agree_on() -> None:
+    with running(LOOP, "20") as patient:
+        parts = tasks.collect(patient.pid, soon())[:2]
+        python = parts[0]
+        assert isinstance(python, Python)
+        assert tasks.agree(parts, parts) == parts
+        torn = [replace(task, waiter=1) if number < 2 else task for number, task in enumerate(python.tasks)]
+        agreed = tasks.agree((replace(python, tasks=torn), parts[1]), parts)
+        assert agreed is not None
+        assert isinstance(agreed[0], Python)
+        assert agreed[0].tasks == python.tasks[2:]
+        assert agreed[0].doubts[-1].values == {"count": 2}
+        torn = [replace(task, waiter=1) for task in python.tasks]
+        assert tasks.agree((replace(python, tasks=torn), parts[1]), parts) is None
 
 
 def test_capture_of_a_recording_needs_its_memory() -> None:
