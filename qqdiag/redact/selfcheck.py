@@ -29,6 +29,9 @@ _RUN = 8
 _SQUEEZED_RUN = 10
 _SHORTEST = 4  # shorter values are not searched: they occur in any text
 _LONGEST = 8000
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_PSEUDONYM = re.compile(r"<[a-z]+-[0-9]+>")
+_SPACE = re.compile(r"\s+")
 _JOINTS = re.compile(r"[\W_]+")
 
 
@@ -59,10 +62,8 @@ def rendered(
 def check(text: str, blank: str, values: Iterable[Private]) -> None:
     """`LeakRefused` when `text` holds a run of one of the values that `blank` does not hold."""
     safe = set(blank.splitlines())
-    suspects = [_visible(line) for line in text.splitlines() if line not in safe]
-    if not suspects:
-        return
-    body = "\n".join(suspects)
+    body = _legible("\n".join(line for line in text.splitlines() if line not in safe))
+    blank = _legible(blank)
     runs = {body[start : start + _RUN] for start in range(len(body) - _RUN + 1)}
     squeezed, squeezed_blank = _squeeze(body), _squeeze(blank)
     for value in dict.fromkeys(values):
@@ -114,11 +115,10 @@ def _squeeze(text: str) -> str:
     return _JOINTS.sub("", text.lower())
 
 
-def _visible(line: str) -> str:
-    """Without format characters (category Cf): a zero-width space in the middle hides nothing from a reader."""
-    if line.isascii():
-        return line
-    return "".join(character for character in line if unicodedata.category(character) != "Cf")
+def _legible(text: str) -> str:
+    """As a reader sees it: without colours, line ends, our pseudonyms and characters of no width (category Cf)."""
+    text = _SPACE.sub(" ", _PSEUDONYM.sub(" ", _COLOUR.sub("", text)))
+    return text if text.isascii() else "".join(one for one in text if unicodedata.category(one) != "Cf")
 
 
 def private_values(*roots: object) -> list[Private]:

@@ -21,7 +21,7 @@ def verdict_line(snapshot: Snapshot, diagnosis: Diagnosis) -> Line[Cell]:
         text = Say(
             "CLEAR: nothing wrong (failures checked: {checked}); {note}",
             checked=checked,
-            note=_headline(diagnosis.findings[0]),
+            note=diagnosis.findings[0].summary,
         )
         return Line(text, mark=Mark.GOOD)
     python = snapshot.samples[-1].python

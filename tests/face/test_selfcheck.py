@@ -14,7 +14,7 @@ from planted import Canaries, plant
 
 from qqdiag.errors import LeakRefused
 from qqdiag.model import Address, CodePath, FreeText, Id, Name, Path, Secret, TaskName, Text, User, Word
-from qqdiag.redact import Redacted, texts
+from qqdiag.redact import Redacted, redact, texts
 from qqdiag.redact.pseudonyms import Pseudonyms
 from qqdiag.redact.selfcheck import Private, check, rendered
 from qqdiag.render import jsonout, markdown, terminal
@@ -156,6 +156,20 @@ OWN_WORDS = [
     "2026-05-25 02:30:33,484 WARNING gateway.platforms.qqbot.adapter: WebSocket closed",
     "ClientWebSocketResponse.receive", "asyncio.selector_events", "missing-ack", "4242", "123456", "0x7f0000002000",
 ]  # fmt: skip
+
+
+def test_a_user_who_is_called_like_a_pseudonym_is_no_leak() -> None:
+    values = iter(["user-1", "path-1"] * 500)
+    snapshot = plant(hand_made.snapshot(), lambda kind: next(values) if kind in (User, Path) else None)
+    assert "<user-1>" in page("text", snapshot)
+
+
+@pytest.mark.parametrize("width", range(60, 120, 7))
+def test_lines_that_end_elsewhere_are_no_leak(width: int) -> None:
+    """A private text of our own words, on a terminal where the private part moves the line ends."""
+    said = terminal.text(redact(hand_made.snapshot(), DIAGNOSIS, blank=True))
+    snapshot = plant(hand_made.snapshot(), lambda kind: said if kind is FreeText else None)
+    assert "missing-ack" in rendered(lambda redacted: terminal.coloured(redacted, width), snapshot, DIAGNOSIS)
 
 
 @pytest.mark.parametrize("form", FORMS)
