@@ -60,19 +60,29 @@ def touches(runtime: Runtime, callback: int, arguments: list[int]) -> list[int]:
     An object counts only where its type says that it is one, or a timeout that holds one: None and other singletons
     are arguments of many callbacks.
     """
+    own = runtime.callback_owners.get(callback)
+    if own is None:
+        own = runtime.callback_owners[callback] = _owners(runtime, callback)
+    found: list[int] = []
+    for candidate in (*arguments[:MAX_ARGUMENTS], *own):
+        found += _touched(runtime, candidate, MAX_DEPTH)
+    return list(dict.fromkeys(found)) if len(found) > 1 else found
+
+
+def _owners(runtime: Runtime, callback: int) -> list[int]:
+    """What a callable brings along: the arguments of a partial, its own object, a timeout in its closure."""
     objects, layout = runtime.objects, runtime.layout
-    candidates = list(arguments[:MAX_ARGUMENTS])
-    for _ in range(4):
+    found: list[int] = []
+    for _ in range(MAX_DEPTH):
         if objects.type_of(callback).dotted != PARTIAL:
             break
-        candidates += objects.items(objects.read_word(callback + layout.partial_args), MAX_ARGUMENTS)
+        found += objects.items(objects.read_word(callback + layout.partial_args), MAX_ARGUMENTS)
         callback = objects.read_word(callback + layout.partial_function)
     owner = objects.method_self(callback)
+    if owner is not None:
+        return [*found, owner]
     # A lambda of a timeout has it in its closure; what else is there is only mentioned, not touched.
-    closed_over = closure(runtime, callback) if owner is None else [owner]
-    candidates += [item for item in closed_over if owner is not None or _timeout(objects.type_of(item)) is not None]
-    found = [address for item in candidates for address in _touched(runtime, item, MAX_DEPTH)]
-    return list(dict.fromkeys(found))
+    return found + [item for item in closure(runtime, callback) if _timeout(objects.type_of(item)) is not None]
 
 
 def _timeout(info: TypeInfo) -> str | None:
@@ -85,10 +95,12 @@ def _touched(runtime: Runtime, address: int, depth: int) -> list[int]:
     objects = runtime.objects
     try:
         info = objects.type_of(address)
+        if info.is_future:
+            return [address]
         attribute = _timeout(info)
-        held = objects.attribute(address, attribute) if attribute else None
-        if info.is_future or held is None or depth == 0:
-            return [address] if info.is_future else []
+        held = objects.attribute(address, attribute) if attribute and depth else None
+        if held is None:
+            return []
         found: list[int] = []
         for item in [held, *objects.items(held, MAX_ARGUMENTS)]:
             first = objects.items(item, 1) if objects.type_of(item).dotted == "builtins.tuple" else []

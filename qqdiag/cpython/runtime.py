@@ -39,6 +39,7 @@ class Runtime:
     names: Names
     symbols: dict[str, int]
     callback_names: dict[int, Name] = dataclasses.field(default_factory=dict)
+    callback_owners: dict[int, list[int]] = dataclasses.field(default_factory=dict)
     places: dict[tuple[int, ...], Place] = dataclasses.field(default_factory=dict)
 
     def modules(self, interpreter: int) -> dict[str, int]:
