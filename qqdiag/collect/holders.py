@@ -108,8 +108,11 @@ def _iterates(reach: Reach, frame: RawFrame, websocket: int) -> bool:
     """Whether the frame is in `async for … in websocket`: the value stack holds it, or its asynchronous generator."""
     for value in reach.stack(frame):
         try:
-            inner = frame_of(reach.runtime, value)
-            if value == websocket or (inner is not None and websocket in reach.of_frame(inner, 0)):
+            if value == websocket:
+                return True
+            generator = reach.runtime.objects.is_a(value, "builtins.async_generator")
+            inner = frame_of(reach.runtime, value) if generator else None
+            if inner is not None and websocket in reach.of_frame(inner, 0):
                 return True
         except Unreadable:
             continue

@@ -117,7 +117,7 @@ def _websockets(runtime: Runtime, address: int, info: TypeInfo, transports: list
     """websockets' asyncio/connection.py (13 and later) and legacy/protocol.py."""
     own = runtime.objects.attributes(address)
     protocol = runtime.objects.attributes(own["protocol"]) if own.get("protocol") else own
-    state = _integer(runtime, protocol, "state")
+    state = _integer(runtime, protocol, "_state" if "_state" in protocol else "state")  # a property since 17
     transport = _transport(runtime, own.get("transport", 0), transports)
     pings = own.get("pending_pings") or own.get("pings") or 0
     return WebSocket(

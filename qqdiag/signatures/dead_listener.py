@@ -71,6 +71,8 @@ def _websocket(view: View, websocket: WebSocket) -> Finding | Missing | None:
         return ONE_SAMPLE
     if not unread_before(view, websocket):
         return None
+    if view.torn:
+        return view.torn[0]
     because = Say("in both samples no unfinished task has a frame that receives from it, and bytes wait unread")
     summary = Say(
         "No task reads the open {type} (fd {fd}): {unread} wait in it.",
@@ -90,6 +92,8 @@ _BUSY = (Alternative("slow-handler", Say("look again in a minute: a listener tha
 def _failed(view: View) -> list[Finding]:
     """A listener that ended by an exception which nobody fetched, and that no other task replaced."""
     gateway = view.last.gateway
+    if view.torn:  # the task that replaced it may be the one that was missed
+        return []
     listeners = gateway.listeners if isinstance(gateway, Gateway) else []
     names = {task.chain[0].name for task in view.tasks.values() if unfinished(task) and task.chain}
     found = []

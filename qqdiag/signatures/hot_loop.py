@@ -6,10 +6,10 @@ that was due before the first sample is still unserved in the second.
 
 from __future__ import annotations
 
-from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
+from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Name, Percent, Say, Seconds
 from qqdiag.snapshot import Gateway, Task
-from qqdiag.waits import ONE_SAMPLE, View
+from qqdiag.waits import ONE_SAMPLE, STOPPED, View
 from qqdiag.waits.loop_thread import Doing, LoopThread, loop_threads
 
 ID = "hot-loop"
@@ -24,29 +24,31 @@ def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python"):
         return Unknown(lacks)
     threads = loop_threads(view)
-    found = [finding for thread in threads if (finding := _judge(view, thread)) is not None]
-    if found:
+    spinning = [thread for thread in threads if thread.doing is Doing.SPINNING]
+    if found := [one for thread in spinning if (one := _judge(view, thread)) is not None]:
         return Match(tuple(found))
+    if any(thread.doing is Doing.STOPPED for thread in threads):
+        return Unknown((STOPPED,))
     if any(thread.doing is Doing.UNKNOWN for thread in threads):
         return Unknown(view.lacks("process") or (ONE_SAMPLE,))
-    if any(thread.doing is Doing.SPINNING for thread in threads):
-        lacks = view.lacks("gateway")
-        if lacks or view.earlier is None:
-            return Unknown(lacks or (ONE_SAMPLE,))
+    if spinning and (lacks := view.lacks("gateway") or (() if view.earlier else (ONE_SAMPLE,))):
+        return Unknown(lacks)
     return NoMatch(Say("every event loop returns to its selector"))
 
 
 def _judge(view: View, thread: LoopThread) -> Finding | None:
-    if thread.doing is not Doing.SPINNING:
-        return None
     task = view.tasks.get(thread.loop.current_task or 0)
     listens = task is not None and _listens_to_closed(view, task)
-    stands = thread.overdue_throughout or thread.overdue >= PROVEN
-    if listens and stands:
-        return _finding(view, thread, task, Confidence.CERTAIN)
+    if listens and (thread.overdue_throughout or thread.overdue >= PROVEN):
+        because = Say("the running task listens to a WebSocket that is closed, and a due timer stays unserved")
+        return _finding(view, thread, task, Confidence.CERTAIN, because)
     if listens and _same_task(view, thread) and _without_system_calls(thread):
-        return _finding(view, thread, task, Confidence.LIKELY)
-    return _finding(view, thread, task, Confidence.POSSIBLE) if thread.overdue >= PROVEN else None
+        because = Say("the same listener ran in both samples without a system call, but no timer was due to prove it")
+        return _finding(view, thread, task, Confidence.LIKELY, because)
+    if thread.overdue < PROVEN:
+        return None
+    because = Say("the loop does not turn, but what runs is not known to be a listener")
+    return _finding(view, thread, task, Confidence.POSSIBLE, because)
 
 
 def _listens_to_closed(view: View, task: Task) -> bool:
@@ -69,73 +71,48 @@ def _without_system_calls(thread: LoopThread) -> bool:
     return thread.cpu is not None and thread.system is not None and thread.system <= thread.cpu * NO_SYSTEM_CALLS / 100
 
 
-def _finding(view: View, thread: LoopThread, task: Task | None, confidence: Confidence) -> Finding:
-    sure = confidence is not Confidence.POSSIBLE
+def _finding(view: View, thread: LoopThread, task: Task | None, confidence: Confidence, because: Say) -> Finding:
     name = task.chain[0].name if task is not None and task.chain else Name("?")
     age = Seconds(max(thread.overdue, view.interval if thread.overdue_throughout else 0.0))
+    possible = confidence is Confidence.POSSIBLE
     return Finding(
         id=ID,
-        severity=SEVERITY if sure else Severity.DEGRADED,
+        severity=Severity.DEGRADED if possible else SEVERITY,
         confidence=confidence,
-        because=_because(confidence),
-        summary=_summary(sure, name, age),
+        because=because,
+        summary=_computes(name, age) if possible else _spins(name, age),
         evidence=tuple(_evidence(view, thread, task)),
-        ruled_out=_ruled_out(thread),
-        alternatives=() if sure else (_ELSEWHERE,),
+        ruled_out=(
+            RuledOut("loop-blocked", Say("the thread computes, it does not sleep in a call")),
+            RuledOut(
+                "busy", Say("a busy loop serves its timers; here one is {late} late", late=Seconds(thread.overdue))
+            ),
+        ),
+        alternatives=(_ELSEWHERE,) if possible else (),
         tasks=(task.address,) if task is not None else (),
     )
 
 
-_ELSEWHERE = Alternative(
-    "loop-spinning",
-    Say("the running task listens to no closed WebSocket; whether its work ends shows in a later inspection"),
-)
+_ELSEWHERE = Alternative("loop-spinning", Say("whether its work ends, and what it is, shows in a later look"))
 
 
-def _because(confidence: Confidence) -> Say:
-    if confidence is Confidence.CERTAIN:
-        return Say("the running task listens to a WebSocket that is closed, and a due timer stays unserved")
-    if confidence is Confidence.LIKELY:
-        return Say("the same listener ran in both samples without a system call, but no timer was due to prove it")
-    return Say("the loop does not turn, but what runs is not known to be a listener")
+def _spins(name: Name, age: Seconds) -> Say:
+    return Say("The listener {name} spins without yielding; the event loop has not run for {age}.", name=name, age=age)
 
 
-def _summary(sure: bool, name: Name, age: Seconds) -> Say:
-    if sure:
-        return Say(
-            "The listener {name} spins without yielding; the event loop has not run for at least {age}.",
-            name=name,
-            age=age,
-        )
-    return Say(
-        "A task, {name}, computes without yielding; the event loop has not run for at least {age}.", name=name, age=age
-    )
+def _computes(name: Name, age: Seconds) -> Say:
+    return Say("The task {name} computes without yielding; the event loop has not run for {age}.", name=name, age=age)
 
 
 def _evidence(view: View, thread: LoopThread, task: Task | None) -> list[Evidence]:
-    found = [
-        Evidence(
-            Say("the earliest timer is {late} late", late=Seconds(thread.overdue)),
-            "python",
-            Seconds(thread.overdue),
-            "s",
-        )
-    ]
+    found = [seen("python", Say("the earliest timer is {late} late", late=Seconds(thread.overdue)), "s")]
     if thread.cpu is not None and thread.system is not None:
         cpu, system = Percent(thread.cpu), Percent(thread.system)
-        text = Say("the loop's thread used {cpu} of a core, {system} in the kernel", cpu=cpu, system=system)
-        found.append(Evidence(text, "process", cpu, "%"))
+        found.append(
+            seen("process", Say("the loop's thread used {cpu}, {system} in the kernel", cpu=cpu, system=system), "%")
+        )
     if thread.switches is not None:
-        text = Say("it gave up the CPU {count} times by itself in the interval", count=thread.switches)
-        found.append(Evidence(text, "process", thread.switches, "switches"))
+        text = Say("{count} times it gave up the CPU by itself in the interval", count=thread.switches)
+        found.append(seen("process", text, "switches"))
     closed = [ws for ws in view.websockets if task is not None and task.address in ws.holders and ws.closed]
-    found += [Evidence(Say("the running task holds a closed {type}", type=ws.type), "gateway") for ws in closed]
-    return found
-
-
-def _ruled_out(thread: LoopThread) -> tuple[RuledOut, ...]:
-    late = Seconds(thread.overdue)
-    return (
-        RuledOut("loop-blocked", Say("the thread computes, it does not sleep in a call")),
-        RuledOut("busy", Say("a busy loop serves its timers; here one is {late} late", late=late)),
-    )
+    return found + [seen("gateway", Say("the running task holds a closed {type}", type=ws.type)) for ws in closed]

@@ -5,16 +5,17 @@ Nearest look-alike: an idle loop, asleep in its selector; there the innermost fr
 
 from __future__ import annotations
 
-from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
+from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import CodePath, Name, Percent, Say, Seconds, Word
-from qqdiag.waits import ONE_SAMPLE, View
+from qqdiag.waits import ONE_SAMPLE, STOPPED, View
 from qqdiag.waits.loop_thread import Doing, LoopThread, loop_threads
+from qqdiag.waits.loops import is_standard
 
 ID = "loop-blocked"
 SEVERITY = Severity.HANG
 TITLE = "A synchronous call blocks the event loop"
 
-PROVEN = 1.0  # seconds a timer must be late: a loop that turns is late by milliseconds
+PROVEN = 0.9  # seconds a timer must be late: a loop that turns is late by milliseconds
 HANG = 5.0  # seconds from which a gateway's peers notice
 
 
@@ -22,14 +23,15 @@ def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python"):
         return Unknown(lacks)
     threads = loop_threads(view)
-    if found := [_finding(view, thread) for thread in threads if thread.doing is Doing.BLOCKED and _long(thread)]:
+    blocked = [thread for thread in threads if thread.doing is Doing.BLOCKED]
+    if found := [_finding(view, thread) for thread in blocked if _long(thread)]:
         return Match(tuple(found))
+    if any(thread.doing is Doing.STOPPED for thread in threads):
+        return Unknown((STOPPED,))
     if any(thread.doing is Doing.UNKNOWN for thread in threads):
         return Unknown(view.lacks("process") or (ONE_SAMPLE,))
-    if any(thread.doing is Doing.BLOCKED and thread.same_frames is None for thread in threads):
+    if any(thread.same_frames is None for thread in blocked):
         return Unknown((ONE_SAMPLE,))
-    if any(thread.doing is Doing.STOPPED for thread in threads):
-        return NoMatch(Say("the process is stopped by a signal; no call of its own holds it"))
     return NoMatch(Say("no event loop stands in a synchronous call"))
 
 
@@ -41,56 +43,62 @@ def _long(thread: LoopThread) -> bool:
 
 def _finding(view: View, thread: LoopThread) -> Finding:
     age = max(thread.overdue, view.interval if thread.same_frames else 0.0)
-    where, path, line = _where(view, thread)
-    text = Say(
-        "The event loop has not run for at least {age}: its thread stands in {where} ({path}:{line}).",
-        age=Seconds(age),
-        where=where,
-        path=path,
-        line=line,
-    )
+    name, path, line = _place(view, thread, 0)
     return Finding(
         id=ID,
-        severity=Severity.HANG if age >= HANG else Severity.DEGRADED,
+        severity=SEVERITY if age >= HANG else Severity.DEGRADED,
         confidence=Confidence.CERTAIN,
         because=Say("the thread that must run the loop sleeps in another call, and a loop has only this thread"),
-        summary=text,
-        evidence=tuple(_evidence(thread)),
+        summary=Say(
+            "The event loop has not run for at least {age}: its thread stands in {where} ({path}:{line}).",
+            age=Seconds(age),
+            where=name,
+            path=path,
+            line=line,
+        ),
+        evidence=tuple(_evidence(view, thread)),
         ruled_out=tuple(_ruled_out(thread)),
         tasks=(thread.loop.current_task,) if thread.loop.current_task else (),
     )
 
 
-def _where(view: View, thread: LoopThread) -> tuple[Name, CodePath, int]:
-    frame = thread.frames[0] if thread.frames else None
+def _place(view: View, thread: LoopThread, depth: int) -> tuple[Name, CodePath, int]:
+    frame = thread.frames[depth] if depth < len(thread.frames) else None
     code = view.code(frame) if frame else None
     if frame is None or code is None:
         return Name("?"), CodePath("?"), 0
     return code.qualname, code.path, frame.line or code.first_line
 
 
-def _evidence(thread: LoopThread) -> list[Evidence]:
-    found = [
-        Evidence(
-            Say("the earliest timer is {late} late", late=Seconds(thread.overdue)),
-            "python",
-            Seconds(thread.overdue),
-            "s",
-        )
-    ]
+def _caller(view: View, thread: LoopThread) -> int | None:
+    """The innermost frame outside of the standard library."""
+    for depth, frame in enumerate(thread.frames):
+        code = view.code(frame)
+        if view.python is not None and code is not None and not is_standard(view.python, code):
+            return depth
+    return None
+
+
+def _evidence(view: View, thread: LoopThread) -> list[Evidence]:
+    found = [seen("python", Say("the earliest timer is {late} late", late=Seconds(thread.overdue)), "s")]
+    if caller := _caller(view, thread):
+        name, path, line = _place(view, thread, caller)
+        found.append(seen("python", Say("called from {name} ({path}:{line})", name=name, path=path, line=line)))
     if thread.kernel is not None:
-        call, wchan = thread.kernel.syscall or Word("?"), thread.kernel.wchan or Word("?")
-        state = thread.kernel.state
-        text = Say(
-            "thread {tid}: state {state}, system call {call}, kernel function {wchan}",
-            tid=thread.kernel.tid,
-            state=state,
-            call=call,
-            wchan=wchan,
+        found.append(
+            seen(
+                "process",
+                Say(
+                    "thread {tid}: state {state}, system call {call}, kernel function {wchan}",
+                    tid=thread.kernel.tid,
+                    state=thread.kernel.state,
+                    call=thread.kernel.syscall or Word("?"),
+                    wchan=thread.kernel.wchan or Word("?"),
+                ),
+            )
         )
-        found.append(Evidence(text, "process"))
     if thread.same_frames:
-        found.append(Evidence(Say("its Python stack stands at the same instruction in both samples"), "python"))
+        found.append(Evidence(Say("its Python stack stands at the same instructions in both samples"), "python"))
     return found
 
 

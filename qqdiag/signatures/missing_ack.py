@@ -9,8 +9,9 @@ from __future__ import annotations
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Say, Seconds
 from qqdiag.snapshot import WebSocket
-from qqdiag.waits import View, turns
+from qqdiag.waits import View
 from qqdiag.waits.listeners import in_library_receive, is_open, readers
+from qqdiag.waits.loops import turns
 from qqdiag.waits.silence import Silence, silences
 from qqdiag.waits.traffic import NO_TCP
 

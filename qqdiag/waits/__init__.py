@@ -12,7 +12,6 @@ from qqdiag.snapshot import (
     Level,
     Loop,
     Python,
-    PyThread,
     Sample,
     Snapshot,
     Socket,
@@ -25,6 +24,17 @@ from qqdiag.snapshot import (
 ONE_SAMPLE = Missing(
     Say("only one sample was taken, and this needs to see whether anything moves"),
     Say("inspect it live with an interval, for example --interval 1"),
+)
+
+STOPPED = Missing(
+    Say("the process is stopped by a signal or a tracer, and a stopped process stands still everywhere"),
+    Say("let it go on, then look again: kill -CONT PID"),
+)
+
+
+TORN = Missing(
+    Say("parts of its memory changed while they were read, so that a task may have been missed"),
+    Say("inspect it again, with a pause"),
 )
 
 
@@ -58,7 +68,12 @@ class View:
 
     def code(self, part: Level | Frame) -> Code | None:
         """The code object of a level or frame of the last sample."""
-        return _code(self.python, part)
+        return code_of(self.python, part)
+
+    @property
+    def torn(self) -> tuple[Missing, ...]:
+        """Why something that is not in a sample's tasks may have been there; empty when they are all there."""
+        return (TORN,) if any(not python.complete for python in (self.python, self.before) if python) else ()
 
     @property
     def stopped(self) -> bool:
@@ -76,7 +91,7 @@ def _sockets(sample: Sample | None) -> dict[int, Socket]:
     return {row.fd: row for row in table.rows} if isinstance(table, Sockets) else {}
 
 
-def _code(python: Python | None, part: Level | Frame) -> Code | None:
+def code_of(python: Python | None, part: Level | Frame) -> Code | None:
     if python is None or part.code is None or not 0 <= part.code < len(python.codes):
         return None
     return python.codes[part.code]
@@ -173,36 +188,3 @@ def _up(tasks: dict[int, Task], task: Task) -> Iterator[int]:
                 seen.add(other.address)
                 todo.append(other.address)
                 yield from (other.address, leaf.address)
-
-
-def stack_of(python: Python | None, loop: Loop) -> PyThread | None:
-    """The interpreter's thread that runs a loop."""
-    if python is None or loop.thread is None:
-        return None
-    return next((thread for thread in python.threads if thread.native_id == loop.thread), None)
-
-
-def in_selector(python: Python, thread: PyThread) -> bool:
-    """Whether the innermost Python frame is the selector's wait (cpython Lib/selectors.py): the loop is idle."""
-    code = _code(python, thread.frames[0]) if thread.frames else None
-    return code is not None and code.name.reveal() == "select" and code.path.reveal().endswith("selectors.py")
-
-
-def overdue(loop: Loop, at: float) -> float:
-    """Seconds by which the loop's earliest timer has passed unserved: the loop has not gone round for so long."""
-    return max([at - timer.when_at for timer in loop.timers], default=0.0)
-
-
-def idle(view: View, loop: Loop) -> bool:
-    """Whether the loop was in its selector in one of the samples, or serves its timers: then it turns."""
-    for python in (view.python, view.before):
-        thread = stack_of(python, loop)
-        if python is not None and thread is not None and in_selector(python, thread):
-            return True
-    return False
-
-
-def turns(view: View, task: Task) -> bool:
-    """Whether the task's loop turns, so that a waiting task waits for something and not for the loop."""
-    loop = view.loops.get(task.loop)
-    return loop is None or idle(view, loop) or overdue(loop, view.now) < 1.0

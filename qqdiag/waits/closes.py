@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qqdiag.snapshot import Level, Task, TcpInfo, Timer, WebSocket
-from qqdiag.waits import View, has_level, innermost_at, timers_of, turns
+from qqdiag.waits import View, has_level, innermost_at, timers_of
+from qqdiag.waits.loops import turns
 from qqdiag.waits.traffic import tcp_of
 from qqdiag.waits.writes import drain_level
 

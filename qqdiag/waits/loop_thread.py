@@ -11,7 +11,8 @@ from enum import Enum
 
 from qqdiag.model import Missing
 from qqdiag.snapshot import Frame, Loop, OsThread, Process, Sample
-from qqdiag.waits import View, idle, overdue, stack_of
+from qqdiag.waits import View
+from qqdiag.waits.loops import idle, overdue, stack_of
 
 # Where an event loop waits: selectors call these (cpython Modules/selectmodule.c), uvloop epoll_pwait (libuv).
 SELECTORS = frozenset({"epoll_wait", "epoll_pwait", "epoll_pwait2", "select", "pselect6", "poll", "ppoll"})

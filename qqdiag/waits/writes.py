@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qqdiag.snapshot import Level, Socket, Task, TcpInfo, Transport
-from qqdiag.waits import View, innermost_at, timers_of, turns
+from qqdiag.waits import View, innermost_at, timers_of
+from qqdiag.waits.loops import turns
 from qqdiag.waits.traffic import in_flight_for, tcp_of
 
 # path below site-packages or the standard library, qualname

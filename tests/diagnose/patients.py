@@ -1,0 +1,165 @@
+"""Small asyncio programs, each in one state, that no profile knows. Run as `python patients.py NAME PORT`.
+
+Each says `ready` on stdout once it is in its state and then stays in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+PORT = int(sys.argv[2])
+URL = f"http://127.0.0.1:{PORT}/"
+READY = "ready"
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+async def websockets_idle() -> None:
+    """A listener in `async for` of the websockets library."""
+    from websockets.asyncio.client import connect
+
+    async with connect(URL.replace("http", "ws")) as socket:
+        async for message in socket:
+            say(str(message))
+
+
+async def websockets_busy() -> None:
+    """A listener that handles a message while more of them come in."""
+    from websockets.asyncio.client import connect
+
+    async with connect(URL.replace("http", "ws"), ping_interval=None) as socket:
+        async for message in socket:
+            say(str(message))
+            await asyncio.sleep(3600)
+
+
+async def websockets_close() -> None:
+    """A close without a limit, to a peer that never answers it."""
+    from websockets.asyncio.client import connect
+
+    socket = await connect(URL.replace("http", "ws") + "deaf", close_timeout=None, ping_interval=None)
+    await socket.recv()
+    say(READY)
+    await socket.close()
+
+
+async def iterating() -> None:
+    """A listener in `async for` of aiohttp that handles a message while more of them come in."""
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session, session.ws_connect(URL) as socket:
+        async for message in socket:
+            say(str(message.data))
+            await asyncio.sleep(3600)
+
+
+class Wrapping:
+    """A listener whose receive is in a method of its own."""
+
+    async def run(self) -> None:
+        import aiohttp
+
+        async with aiohttp.ClientSession() as session:
+            self.socket = await session.ws_connect(URL)
+            while True:
+                say(await self.read())
+                await asyncio.sleep(3600)
+
+    async def read(self) -> str:
+        return str((await self.socket.receive()).data)
+
+
+async def wrapping() -> None:
+    await Wrapping().run()
+
+
+async def abandoned() -> None:
+    """A WebSocket that nobody reads any more, while the server goes on sending."""
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session:
+        socket = await session.ws_connect(URL)
+        say(await first(socket))
+        await asyncio.Event().wait()
+
+
+async def first(socket: Any) -> str:
+    return str((await socket.receive()).data)
+
+
+async def bounded_by_wait_for() -> None:
+    """A close that a chattering peer would keep alive, in a wait_for that will end it."""
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session:
+        timeout = aiohttp.ClientWSTimeout(ws_close=1.0)
+        socket = await session.ws_connect(URL + "chatter", timeout=timeout)
+        await socket.receive()
+        say(READY)
+        await asyncio.wait_for(socket.close(), 3600)
+
+
+async def streaming() -> None:
+    """A plain stream to a peer that does not read."""
+    _, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    writer.write(b"x" * 20_000_000)
+    say(READY)
+    await writer.drain()
+
+
+async def waiting_for_close() -> None:
+    """A plain stream that was closed with bytes unsent, to a peer that does not read."""
+    _, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    writer.write(b"x" * 20_000_000)
+    writer.close()
+    say(READY)
+    await writer.wait_closed()
+
+
+async def computing() -> None:
+    """A task that computes for ever, with another that has a timer."""
+
+    async def compute() -> None:
+        number = 1
+        while True:
+            number = number * 3 % 1_000_003
+
+    sleeper = asyncio.create_task(asyncio.sleep(0.05))
+    await asyncio.sleep(0)
+    say(READY)
+    await compute()
+    await sleeper
+
+
+async def yielding() -> None:
+    """A task that computes and gives the loop its turn each time: busy, and nothing stands."""
+    sleeper = asyncio.create_task(ticking())
+    say(READY)
+    while not sleeper.done():
+        await asyncio.sleep(0)
+
+
+async def ticking() -> None:
+    while True:
+        await asyncio.sleep(0.05)
+
+
+async def failed_other() -> None:
+    """A task that is no listener and failed unnoticed."""
+
+    async def job() -> None:
+        raise ValueError
+
+    kept = [asyncio.create_task(job())]
+    await asyncio.sleep(0)
+    say(READY)
+    await asyncio.Event().wait()
+    kept.clear()
+
+
+if __name__ == "__main__":
+    asyncio.run(globals()[sys.argv[1]]())
