@@ -25,6 +25,7 @@ class _Drawing:
     python: Python
     culprits: set[int]
     tasks: dict[int, Task]
+    reads: dict[int, int]  # fd of the WebSocket that a task reads, by the task
     drawn: set[int] = field(default_factory=set)
     lines: list[Line[Cell]] = field(default_factory=list)
 
@@ -36,9 +37,10 @@ def task_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell] | No
         return None
     culprits = {task for finding in diagnosis.findings for task in finding.tasks}
     gateway = snapshot.samples[-1].gateway
-    adapters = gateway.adapters if isinstance(gateway, Gateway) else []
+    adapters, websockets = (gateway.adapters, gateway.websockets) if isinstance(gateway, Gateway) else ([], [])
+    reads = {task: websocket.fd for websocket in websockets if websocket.fd for task in websocket.readers}
     known = {task for adapter in adapters for task in (adapter.listener, adapter.heartbeat) if task is not None}
-    drawing = _Drawing(python, culprits, {task.address: task for task in python.tasks})
+    drawing = _Drawing(python, culprits, {task.address: task for task in python.tasks}, reads)
     drawing.lines += [_loop(drawing, loop) for loop in python.loops]
     found = groups(python, culprits, known)
     for group in found[:_MOST_GROUPS]:
@@ -134,17 +136,18 @@ def _end(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int) -> No
         return
     inner = awaited(drawing.tasks, task)
     mark = Mark.BAD if task.address in drawing.culprits else Mark.PLAIN
-    drawing.lines.append(Line(_waits(drawing.python, leaf, len(inner)), depth + 1, mark))
+    drawing.lines.append(Line(_waits(drawing, task, leaf, len(inner)), depth + 1, mark))
     for other in inner[:_MOST_GROUPS]:
         if depth < _DEEPEST and len(drawing.lines) < _MOST_LINES:
             _draw(drawing, other, path, depth + 2)
 
 
-def _waits(python: Python, leaf: Leaf, tasks: int) -> Say:
+def _waits(drawing: _Drawing, task: Task, leaf: Leaf, tasks: int) -> Say:
     text = _what(leaf, tasks)
-    if leaf.fd is not None:
-        text = Say("{text}, of fd {fd}", text=text, fd=leaf.fd)
-    return text if leaf.deadline_at is None else _timed(text, leaf.deadline_at - python.taken_at)
+    fd = drawing.reads.get(task.address) if leaf.fd is None else leaf.fd
+    if fd is not None and leaf.kind.reveal() == "future":
+        text = Say("{text}, fd {fd}", text=text, fd=fd)
+    return text if leaf.deadline_at is None else _timed(text, leaf.deadline_at - drawing.python.taken_at)
 
 
 def _timed(text: Say, left: float) -> Say:
