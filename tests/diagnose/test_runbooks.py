@@ -1,0 +1,54 @@
+"""Each signature has its runbook, with what someone on call at night looks for."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from qqdiag.errors import UsageError
+from qqdiag.explain import HEADINGS, load, runbook, runbooks
+from qqdiag.finding import Severity
+from qqdiag.lab.start import cases
+from qqdiag.signatures import signatures
+
+IDS = [one.ID for one in signatures()]
+
+
+def test_there_is_one_for_each_signature_and_no_other() -> None:
+    assert runbooks() == tuple(sorted(IDS))
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_its_headings_come_in_order(id: str) -> None:
+    text = runbook(id)
+    assert text.startswith(f"# {id}: ")
+    assert tuple(re.findall(r"^## (.+)$", text, re.MULTILINE)) == HEADINGS
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_its_front_matter(id: str) -> None:
+    book = load(id)
+    assert book.id == id
+    assert Severity(book.severity) in (Severity.HANG, Severity.DEGRADED)
+    assert book.fixed_in
+    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", thread) for thread in book.upstream)
+
+
+def test_the_fixes_that_it_names_are_fixes() -> None:
+    """What a lab gateway can be without is what can be left out of the adapter."""
+    known = {fix for case in cases() for fix in case.without}
+    assert {fix for id in IDS for fix in load(id).fixes} <= known
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_it_keeps_the_evidence_before_it_mends(id: str) -> None:
+    text = runbook(id)
+    mend = text.index("## Mitigation")
+    assert "1. Keep the evidence: `sudo qqdiag capture PID" in text[mend:]
+    assert text.index("qqdiag capture", mend) < text.index("2. ", mend)
+
+
+def test_no_runbook_is_a_usage_error() -> None:
+    with pytest.raises(UsageError):
+        runbook("../close-hang")
