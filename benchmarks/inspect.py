@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sysconfig
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -105,40 +105,49 @@ def largest_gap(found: Target, runs: int, work: Callable[[], object]) -> float:
     return statistics.median(largest)
 
 
-def pauses(found: Target, runs: int) -> Row:
-    """Reading the memory by itself, without the rest of the command: times in milliseconds."""
+def memory(found: Target, runs: int) -> Row:
+    """Reading the memory by itself, without the rest of the command: once the target waits, once its clock runs."""
     from qqdiag.collect import tasks
     from qqdiag.memory.pause import Tracer
     from qqdiag.snapshot import Python
 
-    reads: list[tuple[float, float, float]] = []
+    times: list[float] = []
+    reads: list[Python] = []
+
+    def read() -> None:
+        began = time.perf_counter()
+        result = tasks.collect(found.pid, time.monotonic() + 10, tracer=tracer).python
+        times.append((time.perf_counter() - began) * 1e3)
+        assert isinstance(result, Python)
+        reads.append(result)
+
     with Tracer(found.pid) as tracer:
-
-        def read() -> None:
-            began = time.perf_counter()
-            result = tasks.collect(found.pid, time.monotonic() + 10, tracer=tracer)
-            assert isinstance(result.python, Python)
-            assert result.python.method.reveal() == "frozen", result.python.method.reveal()
-            reads.append((result.python.taken_at, result.pause, time.perf_counter() - began))
-
-        seen = []
         for _ in range(3 * runs):
-            gaps = found.watched(0.5, read)
-            taken_at, pause, _ = reads[-1]
-            held = [end - start for start, end in gaps if start < taken_at + pause + 0.001 and end > taken_at]
-            seen.append(max(held, default=0.0) * 1e3)
-        idle = []
-        for _ in range(2 * runs):
             read()
-            idle.append(reads[-1][2] * 1e3)
-    told = sorted(pause * 1e3 for _, pause, _ in reads)
+        waiting = times[:]
+        seen = [gap_around(reads, found.watched(1.0, read)) for _ in range(3 * runs)]
+    running = reads[len(waiting) :]
+    assert {python.method.reveal() for python in running} == {"frozen"}
+    told = sorted(python.pause * 1e3 for python in running)
     return {
-        "attach to decoded, ms": statistics.median(idle),
+        "attach to decoded, ms": statistics.median(waiting),
+        "attach to decoded, its clock runs, ms": statistics.median(times[len(waiting) :]),
+        "pause of one that waits, ms": max(python.pause * 1e3 for python in reads[: len(waiting)]),
         "pause, ms": statistics.median(told),
         "pause, the longest, ms": told[-1],
-        "gap of the target's clock around it, ms": statistics.median(seen),
-        "gap around it, the longest, ms": max(seen),
+        "pause by the target's clock, ms": statistics.median(seen),
+        "pause by its clock, the longest, ms": max(seen),
     }
+
+
+def gap_around(reads: Sequence[object], gaps: list[tuple[float, float]]) -> float:
+    """Milliseconds: the longest gap of the target's clock in the moment of the last reading's copy."""
+    from qqdiag.snapshot import Python
+
+    last = reads[-1]
+    assert isinstance(last, Python)
+    held = [end - start for start, end in gaps if start < last.taken_at + last.pause + 0.001 and end > last.taken_at]
+    return max(held, default=0.0) * 1e3
 
 
 def measure(python: str, tasks: int, runs: int) -> Row:
@@ -151,7 +160,7 @@ def measure(python: str, tasks: int, runs: int) -> Row:
             "py-spy dump, wall s": wall(dump, runs),
             "inspect --interval 0, wall s": wall([*inspect, "--interval", "0", "--json"], runs),
             "inspect, wall s": wall([*inspect, "--json"], max(runs // 3, 1)),
-            **pauses(found, runs),
+            **memory(found, runs),
             "largest gap in 1 s, alone, ms": largest_gap(found, runs, lambda: None),
             "largest gap in 1 s, py-spy dump, ms": largest_gap(found, runs, lambda: quiet(dump)),
             "largest gap in 1 s, inspect, ms": largest_gap(found, runs, lambda: quiet([*inspect, "--interval", "0"])),
