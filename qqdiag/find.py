@@ -42,8 +42,11 @@ def gateways() -> list[int]:
 
 
 def pids() -> list[int]:
-    """Every process that /proc shows."""
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    """Every process that /proc shows; none where there is no /proc."""
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    except FileNotFoundError:
+        return []
 
 
 def _listed(found: list[int]) -> Say:

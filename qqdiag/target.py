@@ -61,7 +61,7 @@ def resolve(text: str | None) -> Target:
 def live(pid: int) -> Live:
     """A process that can be read. NoSuchTarget, TargetGone (a zombie), NotReadable (of the kernel), NotPermitted."""
     if sys.platform != "linux":
-        return Live(pid, 0)
+        return _live_elsewhere(pid)
     if not 0 < pid <= PID_MAX:
         raise NoSuchTarget(
             Say("{pid} is no process id", pid=pid), Say("qqdiag inspect, without a number, looks for one")
@@ -85,6 +85,15 @@ def live(pid: int) -> Live:
         )
     access.check(pid)
     return Live(pid, ticks)
+
+
+def _live_elsewhere(pid: int) -> Live:
+    """Where there is no /proc: whether it may be read, the collectors find out."""
+    import psutil
+
+    if not psutil.pid_exists(pid):
+        raise NoSuchTarget(Say("there is no process {pid}", pid=pid), Say("pgrep -l python, then: qqdiag inspect PID"))
+    return Live(pid, 0)
 
 
 def _fields(pid: int) -> list[str]:
