@@ -8,12 +8,15 @@ the median of RUNS readings, each with a fresh cache, the collector of garbage o
 
 from __future__ import annotations
 
+import sys
+
+sys.path.pop(0)  # this folder, whose `inspect` would hide the one of the standard library
+
 import contextlib
 import gc
 import shutil
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path

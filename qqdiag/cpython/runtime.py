@@ -69,6 +69,7 @@ def attach(memory: MemorySource) -> Runtime:
     measured = layouts.layout(version[:2])
     if measured is None:
         raise _unsupported(version)
+    symbols |= elf.find(memory, image, measured.fingerprint)
     try:
         layout = published(memory, symbols["_PyRuntime"], measured)
         _check_fingerprint(memory, layout, symbols)
@@ -94,8 +95,7 @@ def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.I
     """The ELF file that holds the interpreter, with the symbols that are needed of it."""
     for image in elf.images(memory, regions):
         if elf.find(memory, image, ["_PyRuntime"]):
-            types = {name for version in layouts.versions() for name in _fingerprint(version)}
-            return image, elf.find(memory, image, ["_PyRuntime", "Py_Version", "_Py_NegativeRefcount", *sorted(types)])
+            return image, elf.find(memory, image, ["_PyRuntime", "Py_Version", "_Py_NegativeRefcount"])
     if any(re.search(r"pypy|libpypy", region.path) for region in regions):
         raise NotReadable(
             Say("This is PyPy, whose objects have another shape: only CPython is read."),
@@ -105,11 +105,6 @@ def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.I
         Say("This process runs no Python: none of its files defines _PyRuntime."),
         Say("List the Python processes of this machine: `pgrep -a python`."),
     )
-
-
-def _fingerprint(version: tuple[int, int]) -> dict[str, int]:
-    layout = layouts.layout(version)
-    return layout.fingerprint if layout else {}
 
 
 def _version(memory: MemorySource, symbols: dict[str, int]) -> tuple[int, int, int]:

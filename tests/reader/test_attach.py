@@ -217,7 +217,7 @@ def test_damaged_cookie(published: Patient) -> None:
 
 
 def test_layouts_are_files() -> None:
-    assert layouts.versions() == sorted(layouts.versions())
+    assert list(layouts.versions()) == sorted(layouts.versions())
     assert (3, 11) in layouts.versions()
     assert sys.version_info[:2] in layouts.versions() or sys.version_info >= (3, 14)
     assert layouts.layout((3, 0)) is None

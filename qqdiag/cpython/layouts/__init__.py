@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-import pkgutil
+from pathlib import Path
 
 from qqdiag.cpython.layout import Layout
 
 
-def versions() -> list[tuple[int, int]]:
+@functools.cache
+def versions() -> tuple[tuple[int, int], ...]:
     """The minor versions that have a layout, oldest first."""
-    names = [module.name for module in pkgutil.iter_modules(__path__)]
-    return sorted((int(major), int(minor)) for major, minor in (name[1:].split("_") for name in names))
+    names = [path.stem[1:].split("_") for path in Path(__file__).parent.glob("v*_*.py")]
+    return tuple(sorted((int(major), int(minor)) for major, minor in names))
 
 
+@functools.cache
 def layout(version: tuple[int, int]) -> Layout | None:
     """The layout of a minor version, None when it has no file."""
     if version not in versions():
