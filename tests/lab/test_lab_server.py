@@ -37,8 +37,17 @@ def play(server: Server, client: Client) -> None:
         connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=server.pem) if server.pem else True)
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as session:
             await client(server, session)
+        await ended()
 
     asyncio.run(run())
+
+
+async def ended() -> None:
+    """aiohttp lets go of a transport without waiting for its end, and the loop would be gone before it."""
+    transports = list(asyncio.get_running_loop()._transports.values())  # type: ignore[attr-defined]
+    async with asyncio.timeout(5.0):
+        while any(transport.get_extra_info("socket").fileno() != -1 for transport in transports):
+            await asyncio.sleep(0)
 
 
 @contextlib.asynccontextmanager
@@ -49,14 +58,10 @@ async def connected(server: Server, session: aiohttp.ClientSession) -> AsyncIter
     async with session.ws_connect(url, autoping=False, timeout=timeout) as ws:
         transport = transport_of(ws)
         assert transport is not None
-        sock = transport.get_extra_info("socket")
         try:
             yield ws
         finally:
-            # aiohttp lets go of a transport without waiting for its end, and the loop would be gone before it.
             transport.abort()
-            while sock.fileno() != -1:
-                await asyncio.sleep(0)
 
 
 async def identify(ws: aiohttp.ClientWebSocketResponse) -> str:
