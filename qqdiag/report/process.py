@@ -5,7 +5,7 @@ from __future__ import annotations
 from qqdiag import __version__
 from qqdiag.model import Bytes, Millis, Moment, Percent, Say, Seconds, Word
 from qqdiag.report.document import Cell, Line, Mark, Section
-from qqdiag.snapshot import Process, Python, Snapshot, Witness
+from qqdiag.snapshot import Monitor, Process, Python, Snapshot, Witness
 
 
 def process_section(snapshot: Snapshot) -> Section[Cell]:
@@ -21,6 +21,8 @@ def process_section(snapshot: Snapshot) -> Section[Cell]:
     if isinstance(snapshot.witness, Witness):
         text = Say("second witness of the threads: py-spy {version}", version=snapshot.witness.version)
         lines.append(Line(text))
+    if isinstance(snapshot.monitor, Monitor):
+        lines.append(_monitor(snapshot.pid, snapshot.monitor))
     lines.append(_samples(snapshot))
     return Section("process", Say("Process"), tuple(lines))
 
@@ -72,6 +74,17 @@ def _python(python: Python) -> Line[Cell]:
         version=version,
         layout=python.layout,
         method=python.method,
+    )
+    return Line(text)
+
+
+def _monitor(pid: int, monitor: Monitor) -> Line[Cell]:
+    text = Say(
+        "it runs aiomonitor {version} on port {port}, which lists {count} tasks: qqdiag attach {pid}",
+        version=monitor.version,
+        port=monitor.web_port,
+        count=len(monitor.tasks),
+        pid=pid,
     )
     return Line(text)
 

@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import re
+import select
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -344,6 +346,68 @@ def test_the_known_failures_as_a_list_of_objects() -> None:
     assert {"id", "severity", "title"} == set(rows[0])
     for row in rows:
         assert row["id"] in qqdiag("explain", row["id"]).stdout
+
+
+MONITORED = """
+import aiomonitor, asyncio, socket
+async def main():
+    with aiomonitor.start_monitor(asyncio.get_running_loop(), port=PORT, webui_port=PORT + 1):
+        asyncio.current_task().set_name("agent:main:qqbot:dm:OPENID8813377")
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+def test_attach_lists_tasks_and_names_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with running(sys.executable, "-c", MONITORED.replace("PORT", str(port))) as process:
+        done = qqdiag("attach", str(process.pid))
+        as_json = qqdiag("attach", str(process.pid), "--json")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^<task-1> +pending +main ", done.stdout, re.MULTILINE)
+    assert "OPENID" not in done.stdout + as_json.stdout
+    assert {"name", "state", "coroutine", "since"} == set(json.loads(as_json.stdout)[0])
+
+
+def test_attach_to_what_runs_none(gateway: int) -> None:
+    assert "qqdiag inspect" in refused(qqdiag("attach", str(gateway)))[1]
+
+
+@pytest.mark.lab
+def test_the_lab_says_where_its_gateway_is() -> None:
+    with subprocess.Popen(
+        [*QQDIAG, "lab", "start", "idle", "--for", "60"], stdout=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout is not None
+        told = json.loads(started.stdout.readline())
+        assert told["id"] == "idle"
+        assert told["ports"]["server"]
+        assert qqdiag("inspect", str(told["pid"])).returncode == 0
+        ended = os.pidfd_open(told["pid"])
+        started.send_signal(signal.SIGINT)
+        started.wait(20)
+    assert started.returncode == 130
+    assert select.select([ended], [], [], 20)[0], "the lab's gateway has outlived it"
+    os.close(ended)
+
+
+@pytest.mark.lab
+def test_the_readmes_first_command_shows_a_hang() -> None:
+    done = qqdiag("lab", "start", "hot-loop", "--inspect")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.startswith("HANG hot-loop")
+    assert "PRIVATE" not in done.stdout
+
+
+def test_the_lab_lists_its_cases() -> None:
+    listed = [json.loads(line) for line in qqdiag("lab", "list", "--json").stdout.splitlines()]
+    assert {"hot-loop", "idle"} <= {case["id"] for case in listed}
+
+
+def test_a_case_that_the_lab_lacks() -> None:
+    refused(qqdiag("lab", "start", "no-such-case"))
 
 
 def test_no_colour_in_a_pipe(gateway: int) -> None:
