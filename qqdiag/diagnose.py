@@ -31,7 +31,7 @@ def diagnose(snapshot: Snapshot, among: Sequence[Signature] | None = None) -> Di
     clear = [(name, answer.because) for name, answer in answers if not isinstance(answer, Match | Unknown)]
     ordered = _ordered([replace(finding, fingerprint=_fingerprint(view, finding)) for finding in findings])
     return Diagnosis(
-        verdict=_verdict(ordered, [lack for _, lack in missing]),
+        verdict=_verdict(ordered, [*(lack for _, lack in missing), *view.torn]),
         findings=tuple(ordered),
         missing=(*_sections(view), *missing),
         clear=tuple(clear),
@@ -48,7 +48,8 @@ def _sections(view: View) -> list[tuple[str, Missing]]:
     """The sections of the last sample and of the whole that could not be had."""
     places = [(name, getattr(view.last, name)) for name in ("process", "sockets", "python", "gateway")]
     places += [(name, getattr(view.snapshot, name)) for name in ("witness", "logs", "monitor")]
-    return [(name, value) for name, value in places if isinstance(value, Missing)]
+    found = [(name, value) for name, value in places if isinstance(value, Missing)]
+    return found + [("python", lack) for lack in view.torn]
 
 
 def _ordered(findings: list[Finding]) -> list[Finding]:

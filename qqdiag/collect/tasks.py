@@ -91,7 +91,7 @@ def agree(one: Parts, two: Parts) -> Parts | None:
         return None
     if changed:
         doubt = Say("{count} tasks changed while they were read without a pause and are left out", count=changed)
-        after = replace(after, doubts=[*after.doubts, doubt])
+        after = replace(after, doubts=[*after.doubts, doubt], complete=False)
     return replace(after, tasks=tasks), two[1]
 
 
@@ -109,6 +109,7 @@ def _stamped(python: Python, frozen: Frozen[Parts]) -> Python:
         doubts.append(Say("read without a pause: {why}", why=frozen.because))
     if frozen.method.reveal() == "unpaused":
         doubts.append(Say("no two readings agreed: parts of this may not fit together"))
+        python = replace(python, complete=False)
     return replace(
         python,
         taken_at=frozen.taken_at,
