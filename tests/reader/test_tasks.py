@@ -173,6 +173,21 @@ def test_running_tasks_of_other_loops(interpreter: Interpreter) -> None:
         assert names[:3] == [innermost, "runs_deeper", "runs"]
 
 
+def test_eager_task_in_its_first_step(interpreter: Interpreter, zoos: Callable[..., Patient]) -> None:
+    """Since 3.12: two tasks are on one stack, and each has its own coroutines as its chain."""
+    if interpreter.version < (3, 12):
+        return  # there are none
+    python = patients.read(zoos(interpreter.path, "eager").pid)
+    running = [task for task in python.tasks if task.chain and task.chain[0].name.reveal() == "runs"]
+    task = next(task for task in running if task.name.reveal() != "runs block")  # it gets its name after its first step
+    loop = next(loop for loop in python.loops if loop.current_task == task.address)
+    maker = next(other for other in python.tasks if other.loop == loop.address and other is not task)
+    for found, chain in ((task, ["runs", "runs_deeper"]), (maker, ["second_loop.<locals>.main"])):
+        assert found.state.reveal() == "running"
+        assert [level.name.reveal() for level in found.chain] == chain
+        assert not found.doubts
+
+
 def test_goes_idle(interpreter: Interpreter) -> None:
     """Once the reporter lets go, the loop has nothing ready and runs no task."""
 

@@ -1,8 +1,9 @@
 """A program with one task of every kind. It prints what it is as one JSON line, then stands still.
 
 The reporter task is on the stack while the line is read, so that nothing moves; a line on stdin lets the loop go idle,
-a second one ends the program. With `spin` a second loop burns a processor; with `trace` all runs traced. For CPython
-3.11 and later; aiohttp is used where it can be imported.
+a second one ends the program. With `spin` another loop burns a processor, with `eager` another is
+blocked in an eager task (3.12), with `trace` all runs traced. For CPython 3.11 and later; aiohttp is used where it can
+be imported.
 """
 
 from __future__ import annotations
@@ -229,6 +230,10 @@ def block(started: threading.Event) -> None:
     time.sleep(3600)
 
 
+def eager(started: threading.Event) -> None:
+    block(started)
+
+
 async def runs(what, started) -> None:
     await runs_deeper(what, started)
 
@@ -239,6 +244,8 @@ async def runs_deeper(what, started) -> None:
 
 def second_loop(what, started: threading.Event) -> None:
     async def main() -> None:
+        if what is eager:  # its task is blocked in its first step, while the one that made it is on the stack too
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
         await asyncio.gather(asyncio.create_task(runs(what, started), name=f"runs {what.__name__}"))
 
     if "trace" in sys.argv:
@@ -451,7 +458,7 @@ async def build(loop) -> dict[str, object]:
 async def main() -> None:
     loop = asyncio.get_running_loop()
     asyncio.current_task().set_name("reporter")
-    for what in (spin, block) if "spin" in sys.argv else (block,):
+    for what in [block, *(what for what in (spin, eager) if what.__name__ in sys.argv)]:
         started = threading.Event()
         threading.Thread(target=second_loop, args=(what, started), daemon=True, name=what.__name__).start()
         await asyncio.to_thread(started.wait)
