@@ -29,7 +29,7 @@ def diagnose(snapshot: Snapshot, among: Sequence[Signature] | None = None) -> Di
     findings = [finding for _, answer in answers if isinstance(answer, Match) for finding in answer.findings]
     missing = [(name, lack) for name, answer in answers if isinstance(answer, Unknown) for lack in answer.lacks]
     clear = [(name, answer.because) for name, answer in answers if not isinstance(answer, Match | Unknown)]
-    ordered = _ordered([replace(finding, fingerprint=_fingerprint(view, finding)) for finding in findings])
+    ordered = _ordered(view, [replace(finding, fingerprint=_fingerprint(view, finding)) for finding in findings])
     return Diagnosis(
         verdict=_verdict(ordered, [*(lack for _, lack in missing), *view.torn]),
         findings=tuple(ordered),
@@ -52,9 +52,9 @@ def _sections(view: View) -> list[tuple[str, Missing]]:
     return found + [("python", lack) for lack in view.torn]
 
 
-def _ordered(findings: list[Finding]) -> list[Finding]:
-    present = {finding.id for finding in findings if finding.severity is not Severity.INFO}
-    linked = [replace(finding, consequence_of=_cause(finding, present)) for finding in findings]
+def _ordered(view: View, findings: list[Finding]) -> list[Finding]:
+    grave = [finding for finding in findings if finding.severity is not Severity.INFO]
+    linked = [replace(finding, consequence_of=_cause(view, finding, grave)) for finding in findings]
     ranks = list(CAUSES)
 
     def rank(finding: Finding) -> tuple[int, bool, int, str]:
@@ -64,8 +64,20 @@ def _ordered(findings: list[Finding]) -> list[Finding]:
     return sorted(linked, key=rank)
 
 
-def _cause(finding: Finding, present: set[str]) -> str | None:
-    return next((cause for cause, effects in CAUSES.items() if cause in present and finding.id in effects), None)
+def _cause(view: View, finding: Finding, grave: list[Finding]) -> str | None:
+    """The id of a failure that explains this one: known to, and on the same socket or the same loop."""
+    for cause, effects in CAUSES.items():
+        if finding.id in effects and any(other.id == cause and _meet(view, other, finding) for other in grave):
+            return cause
+    return None
+
+
+def _meet(view: View, one: Finding, other: Finding) -> bool:
+    """Whether two findings speak of the same socket or, where one names none, of the same loop."""
+    if one.sockets and other.sockets:
+        return bool(set(one.sockets) & set(other.sockets))
+    loops = [{view.tasks[task].loop for task in each.tasks if task in view.tasks} for each in (one, other)]
+    return not loops[0] or not loops[1] or bool(loops[0] & loops[1])
 
 
 def _fingerprint(view: View, finding: Finding) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from qqdiag.model import Missing, Say
 from qqdiag.snapshot import (
     Code,
@@ -17,9 +15,9 @@ from qqdiag.snapshot import (
     Socket,
     Sockets,
     Task,
-    Timer,
     WebSocket,
 )
+from qqdiag.waits.graph import Graph
 
 ONE_SAMPLE = Missing(
     Say("only one sample was taken, and this needs to see whether anything moves"),
@@ -53,8 +51,10 @@ class View:
         self.before = _python(self.earlier)
         self.now = self.python.taken_at if self.python else self.last.taken_at
         self.interval = self.python.taken_at - self.before.taken_at if self.python and self.before else 0.0
-        self.tasks: dict[int, Task] = {task.address: task for task in self.python.tasks} if self.python else {}
-        self.tasks_before: dict[int, Task] = {task.address: task for task in self.before.tasks} if self.before else {}
+        self.graph = Graph(self.python)
+        self.graph_before = Graph(self.before)
+        self.tasks = self.graph.tasks
+        self.tasks_before = self.graph_before.tasks
         self.loops: dict[int, Loop] = {loop.address: loop for loop in self.python.loops} if self.python else {}
         self.sockets: dict[int, Socket] = _sockets(self.last)
         self.sockets_before: dict[int, Socket] = _sockets(self.earlier)
@@ -142,49 +142,3 @@ def has_level(view: View, task: Task, level: Level) -> bool | None:
         return None
     before = view.tasks_before.get(task.address)
     return before is not None and any(level.address == other.address for other in before.chain)
-
-
-def timers_of(tasks: dict[int, Task], loops: list[Loop], task: Task) -> list[Timer]:
-    """The timers that will end what the task waits for, soonest first.
-
-    A timer counts when it wakes the task, its leaf, or one further down; or one who waits for the task, whose
-    cancellation is passed down (cpython Lib/asyncio/timeouts.py, Modules/_asynciomodule.c task_cancel). Of a gather
-    every child must have one, because it waits for all.
-    """
-    wanted = set(_down(tasks, task)) | set(_up(tasks, task))
-    found = [timer for loop in loops for timer in loop.timers if wanted & set(timer.wakes)]
-    children = task.leaf.children if task.leaf else []
-    if not found and children:
-        each = [[timer for loop in loops for timer in loop.timers if child in timer.wakes] for child in children]
-        found = [timer for timers in each for timer in timers] if all(each) else []
-    return sorted(found, key=lambda timer: timer.when_at)
-
-
-def _down(tasks: dict[int, Task], task: Task) -> Iterator[int]:
-    seen: set[int] = set()
-    here: Task | None = task
-    while here is not None and here.address not in seen:
-        seen.add(here.address)
-        yield here.address
-        if here.waiter is not None:
-            yield here.waiter
-        if here.leaf is None:
-            return
-        yield here.leaf.address
-        inner = here.leaf.task if here.leaf.task is not None else here.leaf.address
-        here = tasks.get(inner)
-
-
-def _up(tasks: dict[int, Task], task: Task) -> Iterator[int]:
-    """The tasks that wait for it, and those that wait for them, each with the future that it waits for."""
-    seen = {task.address}
-    todo = [task.address]
-    while todo:
-        address = todo.pop()
-        for other in tasks.values():
-            leaf = other.leaf
-            waits = leaf is not None and (address in (leaf.address, leaf.task) or address in leaf.children)
-            if leaf is not None and waits and other.address not in seen and other.state.reveal() == "pending":
-                seen.add(other.address)
-                todo.append(other.address)
-                yield from (other.address, leaf.address)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qqdiag.snapshot import Level, Task, TcpInfo, Timer, WebSocket
-from qqdiag.waits import View, has_level, innermost_at, timers_of
+from qqdiag.waits import View, has_level, innermost_at
+from qqdiag.waits.graph import timers_of
 from qqdiag.waits.loops import turns
 from qqdiag.waits.traffic import tcp_of
 from qqdiag.waits.writes import drain_level
@@ -69,7 +70,7 @@ def _close(view: View, task: Task, level: Level) -> Close:
         websocket=websocket,
         fd=fd,
         tcp=figures[1] if figures else None,
-        timers=timers_of(view.tasks, list(view.loops.values()), task),
+        timers=timers_of(view.graph, task),
         same=same,
         age=max(view.interval if same else 0.0, figures[1].last_data_sent if figures else 0.0),
     )
@@ -90,8 +91,7 @@ def restarted(view: View, close: Close) -> bool:
         if close.tcp.last_data_received + SLACK < close.age:
             return deadline - close.limit > view.now - close.age + SLACK
     before = view.tasks_before.get(close.task.address)
-    loops = view.before.loops if view.before else []
-    old = timers_of(view.tasks_before, loops, before) if before and close.same else []
+    old = timers_of(view.graph_before, before) if before and close.same else []
     return bool(old) and old[0].when_at < deadline - 0.001
 
 

@@ -16,8 +16,7 @@ from qqdiag.waits.loops import idle, overdue, stack_of
 
 # Where an event loop waits: selectors call these (cpython Modules/selectmodule.c), uvloop epoll_pwait (libuv).
 SELECTORS = frozenset({"epoll_wait", "epoll_pwait", "epoll_pwait2", "select", "pselect6", "poll", "ppoll"})
-SPIN_CPU = 20.0  # percent; a spinning thread may have to share its core, a blocked one uses nothing
-BLOCKED_CPU = 10.0
+SPIN_CPU = 20.0  # percent; a thread that sleeps in one call uses nothing
 
 
 class Doing(Enum):
@@ -79,18 +78,19 @@ def _doing(view: View, loop: Loop, kernel: OsThread | None, cpu: float | None) -
     call = kernel.syscall.reveal() if kernel.syscall else None
     if loop.opaque and call in SELECTORS:  # uvloop waits in C: no Python frame shows it
         return Doing.TURNING
-    running = kernel.state.reveal() == "R" or call == "running"
-    if running if cpu is None else cpu >= SPIN_CPU:
-        return Doing.SPINNING
-    if cpu is None or cpu <= BLOCKED_CPU:
-        return Doing.BLOCKED
-    return Doing.SPINNING if running else Doing.BLOCKED
+    runs = kernel.state.reveal() == "R" or call == "running"  # or would, if it had the CPU
+    return Doing.SPINNING if runs or (cpu or 0.0) >= SPIN_CPU else Doing.BLOCKED
 
 
 def _kernel(sample: Sample | None, loop: Loop) -> OsThread | None:
+    """The loop's thread. In another pid namespace its own id for itself is another; only the main thread's is known."""
     if sample is None or not isinstance(sample.process, Process):
         return None
-    return next((thread for thread in sample.process.threads if thread.tid == loop.thread), None)
+    process = sample.process
+    wanted = loop.thread
+    if process.namespace_pid not in (None, process.pid):
+        wanted = process.pid if loop.thread == process.namespace_pid else None
+    return next((thread for thread in process.threads if thread.tid == wanted), None)
 
 
 def _share(now: OsThread | None, before: OsThread | None, seconds: float, *, user: bool) -> float | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qqdiag.snapshot import Level, Socket, Task, TcpInfo, Transport
-from qqdiag.waits import View, innermost_at, timers_of
+from qqdiag.waits import View, innermost_at
+from qqdiag.waits.graph import timers_of
 from qqdiag.waits.loops import turns
 from qqdiag.waits.traffic import in_flight_for, tcp_of
 
@@ -64,7 +65,7 @@ def writes(view: View) -> list[Write]:
 def _write(view: View, task: Task, level: Level) -> Write:
     transport = _transport(view, task)
     figures = tcp_of(view, transport.fd) if transport else None
-    timers = timers_of(view.tasks, list(view.loops.values()), task)
+    timers = timers_of(view.graph, task)
     ends_in = timers[0].when_at - view.now if timers else None
     return Write(task, level, transport, figures[0] if figures else None, figures[1] if figures else None, ends_in)
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))  # for `renamed`
+LAB = Path(__file__).parents[1] / "lab"
+sys.path.insert(0, str(LAB))  # for `renamed`
+
+
+def lab_conftest() -> ModuleType:
+    """The lab tests' own conftest, whose interpreters with aiohttp are used here as well."""
+    spec = importlib.util.spec_from_file_location("lab_conftest", LAB / "conftest.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+gateway_python = lab_conftest().gateway_python
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,6 +6,7 @@ Each says `ready` on stdout once it is in its state and then stays in it.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from typing import Any
 
@@ -55,6 +56,43 @@ async def iterating() -> None:
         async for message in socket:
             say(str(message.data))
             await asyncio.sleep(3600)
+
+
+async def telling() -> None:
+    """Says what its WebSockets are: one that is read and sent on, one that nobody reads."""
+    import aiohttp
+
+    async def listen(socket: aiohttp.ClientWebSocketResponse) -> None:
+        async for _ in socket:
+            pass
+
+    async def send(socket: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            await asyncio.sleep(41.5)
+            await socket.send_str("beat")
+
+    async with aiohttp.ClientSession() as session:
+        timeout = aiohttp.ClientWSTimeout(ws_close=3.5, ws_receive=700.0)
+        socket = await session.ws_connect(URL + "quiet", timeout=timeout, heartbeat=600.0)
+        tasks = [asyncio.create_task(listen(socket)), asyncio.create_task(send(socket))]
+        other = await session.ws_connect(URL + "quiet", timeout=aiohttp.ClientWSTimeout(ws_close=None))
+        await asyncio.sleep(0.3)
+        facts = [about(socket, *tasks), about(other)]
+        say(json.dumps(facts))
+        await asyncio.gather(*tasks)
+
+
+def about(socket: Any, *tasks: asyncio.Task[None]) -> dict[str, Any]:
+    return {
+        "address": id(socket),
+        "fd": socket.get_extra_info("socket").fileno(),
+        "transport": id(socket._writer.transport),
+        "close_timeout": socket._timeout.ws_close,
+        "receive_timeout": socket._timeout.ws_receive,
+        "ping_interval": socket._heartbeat,
+        "unread": getattr(socket._reader, "_size", None),
+        "tasks": [id(task) for task in tasks],
+    }
 
 
 class Wrapping:

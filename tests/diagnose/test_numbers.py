@@ -9,7 +9,8 @@ from matrix_table import words
 from qqdiag.diagnose import diagnose
 from qqdiag.finding import Match, NoMatch, Severity, Unknown
 from qqdiag.signatures import close_hang, half_open, missing_ack
-from qqdiag.waits import View, still, timers_of
+from qqdiag.waits import View, still
+from qqdiag.waits.graph import timers_of
 from qqdiag.waits.silence import unanswered
 from qqdiag.waits.traffic import in_flight_for
 
@@ -122,21 +123,24 @@ def test_a_stopped_process_proves_no_hang() -> None:
 
 def test_a_timer_of_who_waits_for_a_task_ends_that_task_too() -> None:
     inner = task(20)
-    outer = task(30, leaf=leaf(20, kind=leaf(0).kind, task=20))
+    outer = task(30, leaf=leaf(20, task=20))
     beside = task(40, leaf=leaf(42, task=20))  # as wait_for up to 3.11: a future of its own, beside the task
-    tasks = {one.address: one for one in (inner, outer, beside)}
-    view = View(snapshot(sample(timers=[timer(1.0, 30), timer(2.0, 42), timer(3.0, 99)])))
-    loops = list(view.loops.values())
-    assert [found.when_at for found in timers_of(tasks, loops, inner)] == [1.0, 2.0]
+    timers = [timer(1.0, 30), timer(2.0, 42), timer(3.0, 99)]
+    view = View(snapshot(sample(tasks=[inner, outer, beside], timers=timers)))
+    assert [found.when_at for found in timers_of(view.graph, inner)] == [1.0, 2.0]
 
 
 def test_a_gather_ends_when_each_of_its_children_does() -> None:
     gathering = task(50, leaf=leaf(51, children=[60, 70]))
-    tasks = {50: gathering}
-    one, both = [timer(1.0, 60)], [timer(1.0, 60), timer(2.0, 70)]
-    for timers, count in ((one, 0), (both, 2)):
-        view = View(snapshot(sample(timers=timers)))
-        assert len(timers_of(tasks, list(view.loops.values()), gathering)) == count
+    for timers, count in (([timer(1.0, 60)], 0), ([timer(1.0, 60), timer(2.0, 70)], 2)):
+        view = View(snapshot(sample(tasks=[gathering], timers=timers)))
+        assert len(timers_of(view.graph, gathering)) == count
+
+
+def test_a_circle_of_tasks_ends() -> None:
+    circle = [task(80, leaf=leaf(90, task=90)), task(90, leaf=leaf(80, task=80))]
+    view = View(snapshot(sample(tasks=circle)))
+    assert timers_of(view.graph, circle[0]) == []
 
 
 def test_still_needs_two_samples_and_the_same_instruction() -> None:
