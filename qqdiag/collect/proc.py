@@ -99,11 +99,16 @@ def descriptors(pid: int, limit: int = 1 << 16) -> Iterator[tuple[int, str]]:
 
 
 def no_such_process(pid: int) -> NoSuchTarget:
-    return NoSuchTarget(Say("there is no process {pid}", pid=pid), Say("list the gateways with: qqdiag ps"))
+    return NoSuchTarget(
+        Say("there is no process {pid}", pid=pid), Say("qqdiag inspect, without a number, looks for a gateway")
+    )
 
 
 def gone(pid: int) -> TargetGone:
-    return TargetGone(Say("process {pid} exited while it was read", pid=pid), Say("find its successor with: qqdiag ps"))
+    return TargetGone(
+        Say("process {pid} exited while it was read", pid=pid),
+        Say("qqdiag inspect, without a number, looks for its successor"),
+    )
 
 
 def not_permitted(pid: int) -> NotPermitted:

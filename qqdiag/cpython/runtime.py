@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qqdiag.cpython.chains import Place
 
 MAX_INTERPRETERS = 1_000
-WRITABLE = "Start the gateway with a CPython that qqdiag reads: `qqdiag doctor` lists them."
+WRITABLE = "Start the gateway with CPython 3.11, 3.12 or 3.13, as in: python3.12 -m venv"
 
 
 @dataclasses.dataclass(frozen=True)

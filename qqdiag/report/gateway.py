@@ -27,7 +27,8 @@ def _adapter(adapter: Adapter, tasks: dict[int, Task]) -> list[Line[Cell]]:
         "{platform} adapter {type} ({profile})", platform=adapter.platform, type=adapter.type, profile=adapter.profile
     )
     lines: list[Line[Cell]] = [Line(heading, mark=Mark.STRONG)]
-    lines += [Line(_attribute(attribute), 1) for attribute in adapter.attributes]
+    drawn = {adapter.listener, adapter.heartbeat} - {None}
+    lines += [Line(_attribute(one), 1) for one in adapter.attributes if one.address not in drawn or not one.present]
     if adapter.listener is not None:
         lines.append(_task(Say("listener"), tasks.get(adapter.listener)))
     if adapter.heartbeat is not None:

@@ -56,7 +56,12 @@ def _last_lines(file: LogFile) -> list[Line[Cell]]:
     lines: list[Line[Cell]] = []
     for line in file.last[-_LINES:]:
         age = Say("unknown") if line.age is None else Say("{age}", age=Seconds(line.age))
-        lines.append(Line(Say("{age} ago  {text}", age=age, text=line.text), 1, Mark.DIM))
+        text = Say("{age} ago  {text}", age=age, text=line.text)
+        if line.level is not None and line.logger is not None:
+            text = Say(
+                "{age} ago  {level} {logger}: {text}", age=age, level=line.level, logger=line.logger, text=line.text
+            )
+        lines.append(Line(text, 1, Mark.DIM))
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import string
 import types
 import typing
@@ -15,6 +16,7 @@ import pytest
 
 import qqdiag
 from qqdiag import snapshot
+from qqdiag.cli import cli
 from qqdiag.model import Missing, Say, Text
 
 ROOT = Path(qqdiag.__file__).parent
@@ -145,6 +147,15 @@ def test_a_sentence_is_a_literal_and_has_all_its_values() -> None:
                 assert template is not None, f"{place}: the template is not a literal"
                 assert None in named or fields(template) == named, f"{place}: {template}"
     assert found > 100, "the search finds no sentence"
+
+
+def test_every_command_that_is_suggested_exists() -> None:
+    """Hints are typed as they are; the commands of design.md come one after the other."""
+    planned = {"doctor", "ps", "triage", "watch", "fixes"} - set(cli.commands)
+    for name, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not planned & set(re.findall(r"qqdiag ([a-z]+)", node.value)), f"{name}:{node.lineno}"
 
 
 def test_a_word_in_our_own_code_is_a_literal_or_an_id() -> None:
