@@ -8,7 +8,8 @@ import msgspec
 
 from qqdiag.collect import adapters, callgraph, websockets
 from qqdiag.collect.holders import Holding, holders
-from qqdiag.collect.reach import Reach, frame_of
+from qqdiag.collect.reach import Reach
+from qqdiag.cpython.frames import frame_of
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable

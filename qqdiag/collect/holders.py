@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from qqdiag.collect.reach import Reach, frame_of
-from qqdiag.cpython.frames import RawFrame, frame_at, locals_of
+from qqdiag.collect.reach import Reach
+from qqdiag.cpython.frames import RawFrame, frame_at, frame_of, locals_of
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
 from qqdiag.snapshot import RECEIVES, SENDS, Code, Python, Task

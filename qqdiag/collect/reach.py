@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 
-from qqdiag.cpython import containers
-from qqdiag.cpython.frames import COROUTINE_TYPES, RawFrame, frame_at
+from qqdiag.cpython import frames
+from qqdiag.cpython.frames import RawFrame
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
@@ -48,18 +48,11 @@ class Reach:
 
     def variables(self, frame: RawFrame) -> list[int]:
         """The objects in a frame's locals, cells opened."""
-        start = frame.address + self.runtime.layout.frame_localsplus
-        words = containers.words(self.runtime.memory, start, min(frame.code.localsplus, MAX_WORDS))
-        return [self._opened(word) for word in words if word]
+        return [self._opened(word) for word in frames.slots(self.runtime, frame)[:MAX_WORDS] if word]
 
     def stack(self, frame: RawFrame) -> list[int]:
         """The objects on a suspended frame's value stack, bottom first."""
-        layout, own = self.runtime.layout, frame.code.localsplus
-        depth = self.runtime.objects.read_int(frame.address + layout.frame_stacktop) - own
-        if not 0 < depth <= MAX_WORDS:
-            return []
-        start = frame.address + layout.frame_localsplus + 8 * own
-        return [word for word in containers.words(self.runtime.memory, start, depth) if word]
+        return frames.stack(self.runtime, frame)[:MAX_WORDS]
 
     def _opened(self, value: int) -> int:
         try:
@@ -117,10 +110,3 @@ class Reach:
 def _is_foreign(module: str) -> bool:
     top = module.partition(".")[0]
     return top in LIBRARIES or top in sys.stdlib_module_names or top.startswith("_cython_")
-
-
-def frame_of(runtime: Runtime, address: int) -> RawFrame | None:
-    """The frame of a coroutine, generator or async generator; None for any other object."""
-    if runtime.objects.type_of(address).dotted not in COROUTINE_TYPES:
-        return None
-    return frame_at(runtime, address + runtime.layout.coroutine_frame)

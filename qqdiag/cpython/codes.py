@@ -1,13 +1,10 @@
-"""Code objects, each read once: names, file, the table of lines, and what the code calls.
-
-The location table of CPython 3.11 and later is described in Objects/locations.md (PEP 626, PEP 657).
-"""
+"""Code objects, each read once: names, file, the table of lines, and what the code calls."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from qqdiag.cpython import containers
+from qqdiag.cpython import containers, linetables
 from qqdiag.cpython.objects import Objects
 from qqdiag.cpython.strings import printable
 from qqdiag.memory.source import Unreadable
@@ -23,7 +20,8 @@ MAX_CODES = 100_000
 MAX_TABLE = 1 << 20  # bytes of one line table
 MAX_NAMES = 10_000
 MAX_LOCALS = 10_000
-NO_LINE, LONG, NO_COLUMNS, ONE_LINE_0, ONE_LINE_2 = 15, 14, 13, 10, 12  # entry kinds of Objects/locations.md
+LOCAL, CELL, FREE = 0x20, 0x40, 0x80  # CO_FAST_* (Include/internal/pycore_code.h)
+VARIABLE_KINDS = (LOCAL, CELL, FREE)  # in the order in which a frame has them
 
 
 @dataclasses.dataclass(slots=True)
@@ -78,14 +76,15 @@ class Codes:
         word = objects.read_word
         path, name = _text(objects, word(address + layout.code_filename)), word(address + layout.code_name)
         qualname = Name(printable(_text(objects, word(address + layout.code_qualname))))
+        start, size = _instructions(objects, address)
         info = CodeInfo(
             address=address,
             index=len(self.table),
             qualname=qualname,
-            start=address + layout.code_adaptive,
-            size=2 * containers.size(objects.memory, layout, address),
+            start=start,
+            size=size,
             first_line=objects.read_int(address + layout.code_first_line),
-            localsplus=min(objects.read_int(address + layout.code_nlocalsplus), MAX_LOCALS),
+            localsplus=min(_variables(objects, address), MAX_LOCALS),
             path=path,
             linetable=word(address + layout.code_linetable),
             lines={},
@@ -110,40 +109,31 @@ def line(objects: Objects, code: CodeInfo, offset: int) -> int | None:
         return code.first_line
     if offset not in code.lines:
         try:
-            code.lines[offset] = location(_bytes(objects, code.linetable), code.first_line, offset)
+            table = _bytes(objects, code.linetable)
+            code.lines[offset] = linetables.FORMATS[objects.layout.code_line_format](table, code.first_line, offset)
         except Unreadable:
             code.lines[offset] = None
     return code.lines[offset]
 
 
-def location(table: bytes, line: int, offset: int) -> int | None:
-    """The line of the range in a location table that covers `offset`; `line` is the code's first."""
-    at = end = 0
-    while at < len(table):
-        head = table[at]
-        kind = head >> 3 & 15
-        if kind in (LONG, NO_COLUMNS):
-            line += _signed(table, at + 1)
-        elif ONE_LINE_0 <= kind <= ONE_LINE_2:
-            line += kind - ONE_LINE_0
-        end += 2 * ((head & 7) + 1)
-        if offset < end:
-            return None if kind == NO_LINE else line
-        at += 1
-        while at < len(table) and table[at] < 128:  # the first byte of an entry has bit 7 set, no other has
-            at += 1
-    return None
+def _instructions(objects: Objects, address: int) -> tuple[int, int]:
+    """(address, size in bytes) of a code object's instructions: behind it, or up to 3.10 in a bytes object."""
+    memory, layout = objects.memory, objects.layout
+    if layout.code_adaptive is not None:
+        return address + layout.code_adaptive, 2 * containers.size(memory, layout, address)
+    assert layout.code_bytes is not None
+    code = objects.read_word(address + layout.code_bytes)
+    objects.expect(code, "builtins.bytes")
+    return code + layout.bytes_data, containers.size(memory, layout, code)
 
 
-def _signed(table: bytes, at: int) -> int:
-    """A variable-length integer, six bits a byte, the lowest first; bit 0 of the value is its sign."""
-    value = shift = 0
-    while at < len(table) and shift < 60:
-        value |= (table[at] & 63) << shift
-        if not table[at] & 64:
-            break
-        at, shift = at + 1, shift + 6
-    return -(value >> 1) if value & 1 else value >> 1
+def _variables(objects: Objects, address: int) -> int:
+    """How many locals, cells and free variables a frame of this code has."""
+    memory, layout = objects.memory, objects.layout
+    if layout.code_nlocalsplus is not None:
+        return objects.read_int(address + layout.code_nlocalsplus)
+    assert layout.code_variables is not None
+    return sum(containers.size(memory, layout, objects.read_word(address + at)) for at in layout.code_variables)
 
 
 def _bytes(objects: Objects, address: int) -> bytes:
@@ -168,6 +158,12 @@ def _calls(objects: Objects, names: int) -> list[Word]:
 def local_names(objects: Objects, code: CodeInfo) -> list[tuple[str, int]]:
     """(name, kind byte) of every slot of a frame of this code (CO_FAST_* in Include/internal/pycore_code.h)."""
     layout = objects.layout
+    if layout.code_variables is not None:
+        return [
+            (objects.text(name) or "?", kind)
+            for at, kind in zip(layout.code_variables, VARIABLE_KINDS, strict=True)
+            for name in objects.items(objects.read_word(code.address + at), MAX_LOCALS)
+        ]
     names = objects.items(objects.read_word(code.address + layout.code_localsplusnames), MAX_LOCALS)
     kinds = _bytes(objects, objects.read_word(code.address + layout.code_localspluskinds))
     return [(objects.text(name) or "?", kind) for name, kind in zip(names, kinds, strict=False)]

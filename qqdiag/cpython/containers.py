@@ -10,6 +10,7 @@ from qqdiag.memory.source import MemorySource, Unreadable
 MAX_ITEMS = 1_000_000
 DEQUE_BLOCK = 64  # BLOCKLEN (Modules/_collectionsmodule.c)
 GENERAL_KEYS = 0  # DICT_KEYS_GENERAL (Include/internal/pycore_dict.h): entries hold their hash too
+MAX_INDEX_SHIFT = 40
 DUMMY = -1  # the hash of a set's deleted entry (Objects/setobject.c)
 
 
@@ -83,12 +84,25 @@ def keys_entries(memory: MemorySource, layout: Layout, keys: int, limit: int) ->
     """(key, value) of every used entry of a PyDictKeysObject; the value is 0 in shared keys."""
     head = memory.read(keys, layout.keys_header)
     (count,) = struct.unpack_from("<q", head, layout.keys_entries)
-    shift = head[layout.keys_log2_index_bytes]
-    if count < 0 or shift > 40:
+    if count < 0:
         raise Unreadable(keys, layout.keys_header)
     count = min(count, limit)
-    start = keys + layout.keys_header + (1 << shift)
-    if head[layout.keys_kind] == GENERAL_KEYS:
+    start = keys + layout.keys_header + _index_bytes(layout, keys, head)
+    if layout.keys_size is not None or head[layout.keys_kind] == GENERAL_KEYS:
         return [(k, v) for _, k, v in struct.iter_unpack("<QQQ", memory.read(start, 24 * count)) if k]
     entries = struct.iter_unpack("<QQ", memory.read(start, 16 * count))
     return [(int(key), int(value)) for key, value in entries]
+
+
+def _index_bytes(layout: Layout, keys: int, head: bytes) -> int:
+    """The size of the index table between a PyDictKeysObject's header and its entries."""
+    if layout.keys_size is None:
+        shift = head[layout.keys_log2_index_bytes]
+        if shift > MAX_INDEX_SHIFT:
+            raise Unreadable(keys, layout.keys_header)
+        return 1 << shift
+    (size,) = struct.unpack_from("<Q", head, layout.keys_size)
+    if size >> MAX_INDEX_SHIFT:
+        raise Unreadable(keys, layout.keys_header)
+    width = 1 if size <= 0xFF else 2 if size <= 0xFFFF else 4 if size <= 0xFFFFFFFF else 8  # DK_IXSIZE, dictobject.c
+    return int(size * width)

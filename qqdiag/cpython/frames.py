@@ -1,6 +1,7 @@
 """Frames: the stacks of threads, where each frame stands, its locals and its value stack.
 
-`_PyInterpreterFrame` (Include/internal/pycore_frame.h): in a thread's stack, or embedded in a coroutine.
+`_PyInterpreterFrame` (Include/internal/pycore_frame.h): in a thread's stack, or embedded in a coroutine. Up to 3.10 a
+frame is an object (frame_objects.py).
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from qqdiag.cpython import containers
-from qqdiag.cpython.codes import CodeInfo, line, local_names
+from qqdiag.cpython import containers, frame_objects, native_ids
+from qqdiag.cpython.codes import CELL, FREE, CodeInfo, line, local_names
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Hex, Say
@@ -18,7 +19,6 @@ from qqdiag.snapshot import Frame, PyThread
 MAX_THREADS = 10_000
 MAX_FRAMES = 1_000
 MAX_STACK = 10_000
-CELL, FREE = 0x40, 0x80  # CO_FAST_CELL, CO_FAST_FREE (Include/internal/pycore_code.h)
 COROUTINE_TYPES = {"builtins.coroutine", "builtins.generator", "builtins.async_generator"}
 
 
@@ -62,7 +62,11 @@ def threads(runtime: Runtime, doubts: list[Say]) -> list[Thread]:
 def _thread(runtime: Runtime, interpreter: int, address: int) -> Thread:
     word, layout = runtime.objects.read_word, runtime.layout
     frames: list[RawFrame] = []
-    native_id, ident = word(address + layout.thread_native_id), word(address + layout.thread_id)
+    ident = word(address + layout.thread_id)
+    if layout.thread_native_id is None:
+        native_id = native_ids.of_pthread(runtime, interpreter, ident)
+    else:
+        native_id = word(address + layout.thread_native_id)
     try:
         top = word(address + layout.thread_frame)
         if layout.cframe_frame is not None and top:
@@ -78,6 +82,10 @@ def _stack(runtime: Runtime, address: int, frames: list[RawFrame]) -> bool:
     visited: set[int] = set()
     while address and address not in visited and len(visited) < MAX_FRAMES:
         visited.add(address)
+        if runtime.layout.frame_object is not None:
+            frames.append(frame_at(runtime, address))
+            address = frames[-1].previous
+            continue
         head = runtime.objects.read(address, runtime.layout.frame_localsplus)
         if head[runtime.layout.frame_owner] == runtime.layout.owner_c_stack:
             (address,) = struct.unpack_from("<Q", head, runtime.layout.frame_previous)
@@ -102,8 +110,45 @@ def _raw(runtime: Runtime, address: int, head: bytes) -> RawFrame:
 
 
 def frame_at(runtime: Runtime, address: int) -> RawFrame:
-    """The interpreter frame at `address`."""
-    return _raw(runtime, address, runtime.objects.read(address, runtime.layout.frame_localsplus))
+    """The frame at `address`."""
+    if runtime.layout.frame_object is None:
+        return _raw(runtime, address, runtime.objects.read(address, runtime.layout.frame_localsplus))
+    head = frame_objects.read(runtime.objects, address)
+    return RawFrame(address, runtime.codes.at(head.code), head.offset, head.previous, head.generator)
+
+
+def frame_of(runtime: Runtime, address: int) -> RawFrame | None:
+    """The frame of a coroutine, generator or async generator; None for any other object, a Cython coroutine for one,
+    and up to 3.10 for one that has ended."""
+    if runtime.objects.type_of(address).dotted not in COROUTINE_TYPES:
+        return None
+    frame = address + runtime.layout.coroutine_frame
+    if runtime.layout.frame_object is not None:
+        frame = runtime.objects.read_word(frame)
+    return frame_at(runtime, frame) if frame else None
+
+
+def slots(runtime: Runtime, frame: RawFrame) -> list[int]:
+    """The objects in a frame's locals, cells and free variables, by their names' order; 0 where one is not set."""
+    apart = runtime.layout.frame_object
+    start = frame.address + (runtime.layout.frame_localsplus if apart is None else apart.localsplus)
+    return [runtime.layout.referent(word) for word in containers.words(runtime.memory, start, frame.code.localsplus)]
+
+
+def stack(runtime: Runtime, frame: RawFrame) -> list[int]:
+    """The value stack of a frame that does not run, bottom first: open `async with` and `for` keep their objects
+    there."""
+    layout, own = runtime.layout, frame.code.localsplus
+    if layout.frame_object is not None:
+        head = frame_objects.read(runtime.objects, frame.address)
+        return [word for word in frame_objects.stack(runtime.objects, head, MAX_STACK) if word]
+    pointer = frame.address + layout.frame_stacktop
+    top = runtime.objects.read_word(pointer) if layout.stacktop_is_pointer else runtime.objects.read_int(pointer)
+    depth = layout.stack_depth(frame.address, top) - own
+    if not 0 < depth <= MAX_STACK:
+        return []
+    words = containers.words(runtime.memory, frame.address + layout.frame_localsplus + 8 * own, depth)
+    return [held for word in words if (held := layout.referent(word))]
 
 
 def offset_of(code: CodeInfo, offset: int) -> int | None:
@@ -136,19 +181,19 @@ def locals_of(runtime: Runtime, level_address: int) -> dict[str, int]:
 
     Nothing for any other object, a Cython coroutine for one: it has no such frame.
     """
-    if runtime.objects.type_of(level_address).dotted not in COROUTINE_TYPES:
-        return {}
-    return frame_locals(runtime, level_address + runtime.layout.coroutine_frame)
+    frame = frame_of(runtime, level_address)
+    return {} if frame is None else _named(runtime, frame)
 
 
 def frame_locals(runtime: Runtime, frame_address: int) -> dict[str, int]:
-    """The same for the interpreter frame at `frame_address`, of a running thread for instance."""
-    frame = frame_at(runtime, frame_address)
-    start = frame_address + runtime.layout.frame_localsplus
-    names = local_names(runtime.objects, frame.code)
-    values = containers.words(runtime.memory, start, min(len(names), frame.code.localsplus))
+    """The same for the frame at `frame_address`, of a running thread for instance."""
+    return _named(runtime, frame_at(runtime, frame_address))
+
+
+def _named(runtime: Runtime, frame: RawFrame) -> dict[str, int]:
     found: dict[str, int] = {}
-    for (name, kind), value in zip(names, values, strict=False):
+    names = local_names(runtime.objects, frame.code)
+    for (name, kind), value in zip(names, slots(runtime, frame), strict=False):
         if value and kind & (CELL | FREE) and runtime.objects.type_of(value).dotted == "builtins.cell":
             value = runtime.objects.read_word(value + runtime.layout.cell_contents)
         if value:
@@ -157,13 +202,6 @@ def frame_locals(runtime: Runtime, frame_address: int) -> dict[str, int]:
 
 
 def value_stack_of(runtime: Runtime, level_address: int) -> list[int]:
-    """The value stack of a suspended coroutine, bottom first: open `async with` and `for` keep their objects there."""
-    if runtime.objects.type_of(level_address).dotted not in COROUTINE_TYPES:
-        return []
-    address = level_address + runtime.layout.coroutine_frame
-    frame = frame_at(runtime, address)
-    depth = runtime.objects.read_int(address + runtime.layout.frame_stacktop) - frame.code.localsplus
-    if not 0 < depth <= MAX_STACK:
-        return []
-    start = address + runtime.layout.frame_localsplus + 8 * frame.code.localsplus
-    return [word for word in containers.words(runtime.memory, start, depth) if word]
+    """The value stack of a suspended coroutine, bottom first; nothing for what has no such frame."""
+    frame = frame_of(runtime, level_address)
+    return [] if frame is None else stack(runtime, frame)

@@ -63,7 +63,8 @@ def _c_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:
         found.coroutine = words[layout.task_coroutine // 8]
         found.name = task_name(runtime, words[layout.task_name // 8])
         must = _int(words, layout.task_must_cancel[0]) & layout.task_must_cancel[1]
-        found.cancelling = max(_int(words, layout.task_cancels), int(bool(must)))
+        requests = 0 if layout.task_cancels is None else _int(words, layout.task_cancels)
+        found.cancelling = max(requests, int(bool(must)))
     return found
 
 

@@ -13,6 +13,22 @@ import struct
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class FrameObject:
+    """PyFrameObject up to 3.10, where every frame is an object (Include/cpython/frameobject.h): offsets in bytes."""
+
+    previous: int = 24  # f_back
+    code: int = 32
+    value_stack: int = 64  # f_valuestack, a pointer
+    stack_top: int | None  # f_stacktop, a pointer (3.9)
+    stack_depth: int | None  # f_stackdepth, a C int (3.10)
+    generator: int  # f_gen: the coroutine whose frame it is
+    last_instruction: int  # f_lasti, a C int
+    instruction_unit: int  # bytes that one of f_lasti means
+    executing: tuple[int, int]  # a byte, and its value while the frame runs: f_executing (3.9), f_state (3.10)
+    localsplus: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
     """Offsets in bytes. `first.second` in the comments is the struct member's name in CPython."""
 
@@ -25,45 +41,61 @@ class Layout:
     interpreter_threads: int
     interpreter_modules: int
     thread_next: int = 8
-    thread_frame: int  # .cframe (3.11, 3.12) or .current_frame (3.13)
+    thread_frame: int  # .frame (up to 3.10), .cframe (3.11, 3.12) or .current_frame (3.13)
     cframe_frame: int | None  # _PyCFrame.current_frame; None where the thread points at its frame itself
-    thread_native_id: int
+    thread_native_id: int | None  # None: only the C library knows it (before 3.11)
     thread_id: int
     thread_dict: int
     thread_running_loop: int | None  # _PyThreadStateImpl.asyncio_running_loop; None: in the thread's dict
+    thread_running_task: int | None = None  # .asyncio_running_task (3.14+); None: in a dict of asyncio.tasks
+    thread_tasks: int | None = None  # .asyncio_tasks_head (3.14+), a ring of task nodes; None: in a WeakSet
+    thread_size: int | None = None  # sizeof(_PyThreadStateImpl), where rings of tasks are
+    interpreter_tasks: int | None = None  # .asyncio_tasks_head: the ring of tasks whose thread has ended
+    interpreter_size: int | None = None
 
-    # _PyInterpreterFrame
-    frame_previous: int
-    frame_code: int  # .f_code, .f_executable
+    # _PyInterpreterFrame, or up to 3.10 a frame object, and then nothing else of this block is used
+    frame_object: FrameObject | None = None
+    frame_previous: int = 8
+    frame_code: int = 0  # .f_code, .f_executable
     frame_instruction: int = 56  # .prev_instr, .instr_ptr
-    frame_stacktop: int = 64
+    frame_stacktop: int = 64  # .stacktop, an index into localsplus
+    stacktop_is_pointer: bool = False  # .stackpointer (3.14+): the address of the first free slot
+    references_tagged: bool = False  # slots and f_executable are _PyStackRef (3.14+)
+    awaited_depth: int = 1  # slots from the top of a suspended value stack down to what is awaited
     frame_localsplus: int = 72
-    frame_owner: int
+    frame_owner: int = 70
     owner_generator: int = 1
-    owner_c_stack: int | None  # a frame that is no Python frame; None: there are none
+    owner_c_stack: int | None = None  # from this owner on a frame is no Python frame; None: there are none
 
     # PyGenObject, PyCoroObject, PyAsyncGenObject
-    coroutine_frame: int
+    coroutine_frame: int  # the frame itself; up to 3.10 a pointer to it, 0 once it has ended
+    coroutine_code: int | None = None  # gi_code, where the frame does not outlive the run
     coroutine_qualname: int
-    coroutine_state: int
-    state_created: int
-    states_suspended: tuple[int, ...]
-    state_yield_from: int | None  # the state that says "suspended in an await"; None: the next opcode says it
-    resume_opcodes: tuple[int, ...] = ()  # RESUME and its variants, where the opcode says it
+    coroutine_state: int | None  # None: the frame object has it
+    states_suspended: tuple[int, ...] = (-1,)
+    state_executing: int = 0
+    state_yield_from: int | None = None  # the state that says "suspended in an await"; None: the next opcode says it
+    resume_opcodes: tuple[int, ...] = ()  # RESUME and its variants, where the opcode says it; YIELD_FROM up to 3.10
+    resume_argument: int = 2  # the opcode's argument from which on it is an await
     unknown_opcodes: tuple[int, ...] = ()  # instrumentation that hides the opcode (Python/instrumentation.c)
     wrapped: int = 16  # async_generator_asend/athrow, coroutine_wrapper, FutureIter, anext_awaitable -> the object
 
     # PyCodeObject
     code_first_line: int
-    code_nlocalsplus: int
+    code_nlocalsplus: int | None
     code_names: int = 32
+    code_variables: tuple[int, int, int] | None = None  # up to 3.10: co_varnames, co_cellvars, co_freevars
     code_localsplusnames: int = 96
     code_localspluskinds: int = 104
     code_filename: int = 112
     code_name: int = 120
     code_qualname: int = 128
     code_linetable: int = 136
-    code_adaptive: int
+    code_line_format: str = (
+        "locations"  # Objects/locations.md; "ranges" (3.10), "lnotab" (3.9): Objects/lnotab_notes.txt
+    )
+    code_adaptive: int | None
+    code_bytes: int | None = None  # up to 3.10: co_code, a pointer to a bytes object
 
     # FutureObj, TaskObj (Modules/_asynciomodule.c)
     future_loop: int = 16
@@ -74,10 +106,14 @@ class Layout:
     future_state: int
     future_log_traceback: tuple[int, int]  # offset, mask
     task_must_cancel: tuple[int, int]
-    task_cancels: int  # task_num_cancels_requested
+    task_cancels: int | None  # task_num_cancels_requested (3.11+)
     task_waiter: int
     task_coroutine: int
     task_name: int
+    task_node: int | None = None  # its link in a ring of tasks (3.14+)
+    future_awaited_by: int | None = None  # who awaits it: a task or future, or a set of them (3.14+)
+    future_awaited_by_is_set: int | None = None  # a byte
+    node_next: int = 0  # struct llist_node
 
     # objects
     object_type: int = 8
@@ -98,6 +134,7 @@ class Layout:
     dict_used: int = 16
     dict_keys: int = 32
     dict_values: int = 40
+    keys_size: int | None = None  # dk_size, from which the width of an index follows (up to 3.10)
     keys_log2_index_bytes: int = 9
     keys_kind: int = 10
     keys_entries: int = 24
@@ -149,13 +186,27 @@ class Layout:
     def coroutine_head(self) -> struct.Struct:
         """One unpacking of a suspended coroutine: qualname, state, code, current instruction, stacktop."""
         frame = self.coroutine_frame
+        assert self.coroutine_state is not None
         return packed(
             (self.coroutine_qualname, "Q"),
             (self.coroutine_state, "b"),
             (frame + self.frame_code, "Q"),
             (frame + self.frame_instruction, "Q"),
-            (frame + self.frame_stacktop, "i"),
+            (frame + self.frame_stacktop, "q" if self.stacktop_is_pointer else "i"),
         )
+
+    def stack_depth(self, frame: int, stacktop: int) -> int:
+        """The index into localsplus of the first free slot, from what `frame_stacktop` of the frame at `frame` says."""
+        return (stacktop - frame - self.frame_localsplus) // 8 if self.stacktop_is_pointer else stacktop
+
+    def referent(self, slot: int) -> int:
+        """The object that a slot of a frame holds, 0 where it holds none (Include/internal/pycore_stackref.h).
+
+        Of the two low bits 1 says that the slot owns no reference, 2 and 3 that it is no object.
+        """
+        if not self.references_tagged:
+            return slot
+        return 0 if slot & 2 else slot & ~1
 
 
 def packed(*fields: tuple[int, str]) -> struct.Struct:

@@ -21,7 +21,6 @@ LAYOUT = Layout(
     coroutine_frame=80,
     coroutine_qualname=40,
     coroutine_state=75,
-    state_created=-2,
     states_suspended=(-1,),
     state_yield_from=None,
     resume_opcodes=(150, 151),  # RESUME_QUICK, RESUME (Include/opcode.h)

@@ -21,7 +21,6 @@ LAYOUT = Layout(
     coroutine_frame=72,
     coroutine_qualname=32,
     coroutine_state=67,
-    state_created=-2,
     states_suspended=(-1,),
     state_yield_from=None,
     resume_opcodes=(151, 240),  # RESUME, INSTRUMENTED_RESUME (Include/opcode.h)

@@ -21,7 +21,6 @@ LAYOUT = Layout(
     coroutine_frame=72,
     coroutine_qualname=32,
     coroutine_state=67,
-    state_created=-3,
     states_suspended=(-2, -1),
     state_yield_from=-1,
     code_first_line=68,
