@@ -5,7 +5,7 @@ Nearest look-alike: an idle loop, asleep in its selector; there the innermost fr
 
 from __future__ import annotations
 
-from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
+from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import CodePath, Name, Percent, Say, Seconds, Word
 from qqdiag.waits import ONE_SAMPLE, STOPPED, View
 from qqdiag.waits.loop_thread import Doing, LoopThread, loop_threads
@@ -44,10 +44,11 @@ def _long(thread: LoopThread) -> bool:
 def _finding(view: View, thread: LoopThread) -> Finding:
     age = max(thread.overdue, view.interval if thread.same_frames else 0.0)
     name, path, line = _place(view, thread, 0)
+    starved = _waits_for_lock(view, thread)
     return Finding(
         id=ID,
         severity=SEVERITY if age >= HANG else Severity.DEGRADED,
-        confidence=Confidence.CERTAIN,
+        confidence=Confidence.LIKELY if starved else Confidence.CERTAIN,
         because=Say("the thread that must run the loop sleeps in another call, and a loop has only this thread"),
         summary=Say(
             "The event loop has not run for at least {age}: its thread stands in {where} ({path}:{line}).",
@@ -58,8 +59,18 @@ def _finding(view: View, thread: LoopThread) -> Finding:
         ),
         evidence=tuple(_evidence(view, thread)),
         ruled_out=tuple(_ruled_out(thread)),
+        alternatives=(_STARVED,) if starved else (),
         tasks=(thread.loop.current_task,) if thread.loop.current_task else (),
     )
+
+
+_STARVED = Alternative("loop-spinning", Say("another thread may hold the interpreter's lock: see which one computes"))
+
+
+def _waits_for_lock(view: View, thread: LoopThread) -> bool:
+    """Whether it asks for the interpreter's lock again and again: every 5 ms (Python/ceval_gil.c, CPython 3.11)."""
+    call = thread.kernel.syscall.reveal() if thread.kernel and thread.kernel.syscall else ""
+    return call == "futex" and thread.switches is not None and thread.switches > 50 * view.interval
 
 
 def _place(view: View, thread: LoopThread, depth: int) -> tuple[Name, CodePath, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from typing import Any
 
 PORT = int(sys.argv[2])
@@ -171,6 +172,15 @@ async def computing() -> None:
     say(READY)
     await compute()
     await sleeper
+
+
+async def sleeping() -> None:
+    """A synchronous sleep on the loop, with a timer that it makes wait."""
+    ticks = asyncio.create_task(ticking())
+    await asyncio.sleep(0)
+    say(READY)
+    time.sleep(3600)
+    await ticks
 
 
 async def yielding() -> None:

@@ -153,6 +153,21 @@ def test_nothing_is_found_in(name: str) -> None:
     assert diagnosis.verdict == "clear", words(diagnosis)
 
 
+def test_a_loop_blocked_in_another_pid_namespace() -> None:
+    """There its thread has another id for itself than for us."""
+    if os.geteuid() != 0:
+        pytest.skip("run the tests as root: a pid namespace of its own is needed")
+    command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, str(PATIENTS), "sleeping", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        inside = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+        _, diagnosis = look(inside)
+        process.kill()
+    assert [one.id for one in diagnosis.findings] == ["loop-blocked"], words(diagnosis)
+    assert "sleeping" in words(diagnosis)
+
+
 def test_a_stopped_process_is_not_called_well() -> None:
     with patient("failed_other", 0) as pid:
         os.kill(pid, signal.SIGSTOP)
