@@ -117,8 +117,7 @@ def _read(pid: int, deadline: float, pause: bool, tracer: Tracer | None) -> memo
     if sys.platform != "linux":
         return Missing(Say("the memory of a process is read on Linux only"), Say("py-spy dump --pid {pid}", pid=pid))
     try:
-        # The walk needs time too: what cannot be paused by half of the time is read without.
-        return memory.collect(pid, (time.monotonic() + deadline) / 2, pause=pause, tracer=tracer)
+        return memory.collect(pid, deadline, pause=pause, tracer=tracer)
     except NotReadable as error:
         return error
 

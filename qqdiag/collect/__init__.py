@@ -37,11 +37,13 @@ class Pending(Generic[T]):
         self._deadline = deadline
         self._answers: list[T | Missing] = []
         self._thread = threading.Thread(target=lambda: self._answers.append(work()), name=section, daemon=True)
-        self._thread.start()
+        if self._began < deadline:
+            self._thread.start()
 
     def result(self) -> T | Missing:
         """Its answer; Missing when there is none at the deadline."""
-        self._thread.join(max(0.0, self._deadline - time.monotonic()))
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, self._deadline - time.monotonic()))
         return self._answers[0] if self._answers else self._overdue()
 
     def _overdue(self) -> Missing:

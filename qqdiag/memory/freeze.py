@@ -30,6 +30,8 @@ Agree = Callable[[T, T], T | None]
 # makes so many bytes: about 0.3 ms, and 1.2 ms for a target that makes objects in new places all the time.
 BUDGETS = (2 << 20, 4 << 20, 8 << 20)
 BULK = 200 << 20  # bytes of writable memory that may still be copied as a whole; about 40 ms
+COPY_WITHIN = 1.0  # seconds for the child to answer; then it is killed, which releases the target
+TWICE = 2  # a reading is repeated when there is so many times the time left that the first one took
 RESTING = (b"S", b"D", b"T")  # sleeps, sleeps in the kernel, stopped by a signal: proc(5)
 SWITCHES = (b"voluntary_ctxt_switches:", b"nonvoluntary_ctxt_switches:")
 READINGS = 6  # without a pause: how often to read before giving up on two equal answers
@@ -57,27 +59,30 @@ def freeze(
     agree: Agree[T] | None = None,
     tracer: Tracer | None = None,
 ) -> Frozen[T]:
-    """Walk a consistent copy of the target's memory, before `deadline` (time.monotonic()) if it is to be paused.
+    """Walk a consistent copy of the target's memory, or what can be had of it before `deadline` (time.monotonic()).
 
     `agree` makes one value of two readings, or None where they contradict each other; equality, if not given.
     `tracer`: a child that was started earlier; it stays open. Raises what `walk` and `LiveMemory` raise.
     """
     because = None
+    began = time.monotonic()
     with LiveMemory(pid, read_ahead=PAGE) as live:
+        live.deadline = deadline
         before = threads_at_rest(pid)
         first = _first(live, walk)
+        last_start = deadline - TWICE * (time.monotonic() - began)
         if first is not None and before and before == threads_at_rest(pid):
             return first._replace(method=Word("stopped" if is_stopped(before) else "asleep"))
-        if pause:
+        if pause and time.monotonic() < last_start:
             try:
-                frozen = _freeze(live, first, walk, deadline, tracer)
+                frozen = _freeze(live, first, walk, tracer)
             except NotPaused as problem:
                 because = _reason(pid, problem)
             else:
                 if frozen is not None:
                     return frozen
                 because = Say("its memory changed faster than it could be copied")
-    found = _read_twice(pid, walk, deadline, agree or (lambda one, two: two if one == two else None), first)
+    found = _read_twice(pid, walk, last_start, agree or (lambda one, two: two if one == two else None), first)
     return found._replace(because=because)
 
 
@@ -113,9 +118,7 @@ def _first(live: LiveMemory, walk: Walk[T]) -> Frozen[T] | None:
         return None
 
 
-def _freeze(
-    live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], deadline: float, tracer: Tracer | None
-) -> Frozen[T] | None:
+def _freeze(live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], tracer: Tracer | None) -> Frozen[T] | None:
     learned, needed = dict(live.pages), set(live.pages)
     pause, late = 0.0, 0
     with ExitStack() as stack:
@@ -126,7 +129,7 @@ def _freeze(
             if not ranges:
                 break
             taken_at = time.monotonic()
-            copy = tracer.copy(ranges, deadline)
+            copy = tracer.copy(ranges, taken_at + COPY_WITHIN)
             pause += copy.pause
             memory = Copied(ranges, copy.data, copy.unread, live)
             # A walk depends on the pages it read and on nothing else: where none has changed, it is not repeated.
@@ -166,10 +169,10 @@ def _reading(live: LiveMemory, walk: Walk[T]) -> Frozen[T]:
     return Frozen(value, taken_at, 0.0, 0, Word("unpaused"), dict(live.pages), live.regions())
 
 
-def _read_twice(pid: int, walk: Walk[T], deadline: float, agree: Agree[T], last: Frozen[T] | None) -> Frozen[T]:
+def _read_twice(pid: int, walk: Walk[T], last_start: float, agree: Agree[T], last: Frozen[T] | None) -> Frozen[T]:
     """Read with fresh pages until two readings agree: that removed every silent error of an unpaused reading."""
     for left in range(READINGS - 1, -1, -1):
-        if last is not None and time.monotonic() > deadline:
+        if last is not None and time.monotonic() > last_start:
             break
         try:
             with LiveMemory(pid, read_ahead=PAGE) as live:

@@ -8,7 +8,9 @@ process_vm_readv does.
 from __future__ import annotations
 
 import errno
+import math
 import os
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -31,6 +33,7 @@ class LiveMemory:
         self.pid = pid
         self.pages: dict[int, bytes] = {}
         self.reads = 0  # system calls
+        self.deadline = math.inf  # time.monotonic() from which on no page is fetched any more: TimeoutError
         self._read_ahead = max(read_ahead, PAGE)
         self._regions: Sequence[Region] | None = None
         try:
@@ -66,6 +69,8 @@ class LiveMemory:
     def _fetch(self, start: int, size: int) -> None:
         """Keep the pages that can be had from `start` on: only pages really read, for a hole is not zeros."""
         self.reads += 1
+        if time.monotonic() > self.deadline:
+            raise TimeoutError(errno.ETIMEDOUT, "no time is left")
         try:
             data = os.pread(self._fd, size, start)
         except OSError as error:

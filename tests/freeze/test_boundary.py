@@ -73,6 +73,13 @@ def test_deadline() -> None:
         release.set()
 
 
+def test_what_has_no_time_is_not_begun() -> None:
+    done: list[int] = []
+    missing = guarded("part", time.monotonic() - 1, done.append, 1)
+    assert isinstance(missing, Missing)
+    assert done == []
+
+
 def test_several_work_side_by_side() -> None:
     meeting = threading.Barrier(3, timeout=10)
     pending = [begin("part", time.monotonic() + 10, meeting.wait) for _ in range(3)]
@@ -83,7 +90,7 @@ def test_a_stuck_one_does_not_keep_us_alive() -> None:
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "part")
     release = threading.Event()
     try:
-        begin("part", time.monotonic(), release.wait)
+        begin("part", time.monotonic() + 60, release.wait)
         assert [thread.daemon for thread in threading.enumerate() if thread.name == "part"] == [True]
     finally:
         release.set()
