@@ -42,7 +42,8 @@ class Patient:
 class Case:
     """`accepted`: ids of which at least one must be found, and nothing else above info. Empty: healthy.
 
-    `chain`: qualnames that some task's await chain must show, outermost first.
+    `chain`: qualnames that some task's await chain must show, outermost first. `restless`: its memory may change faster
+    than it can be copied, so that the verdict may be that it cannot be known.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Case:
     chain: tuple[str, ...] = ()
     through_relay: bool = False
     tls: bool = False
+    restless: bool = False
     own_network: bool = False
     root: bool = False
 
