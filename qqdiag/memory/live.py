@@ -45,7 +45,7 @@ class LiveMemory:
         start = address & -PAGE
         page = self.pages.get(start)
         offset = address - start
-        if page is None or offset + size > PAGE:
+        if page is None or not 0 <= size <= PAGE - offset:
             return self._read_across(address, size)
         return page[offset : offset + size]
 
