@@ -39,7 +39,7 @@ def inspect(target: str | None, interval: float, pause: bool, as_json: bool, raw
 @options.pause
 @options.output
 @click.option("--format", "form", type=click.Choice(["md", "json", "text"]), default="md", show_default=True)
-@click.option("--raw/--redact", " /--no-redact", default=False, help="Keep private values, and say so on the page.")
+@click.option("--raw/--redact", "--no-redact/", default=False, help="Keep private values, and say so on the page.")
 @click.option("--exit-code", is_flag=True, help="End with the code of the verdict instead of 0.")
 def report(
     target: str | None, interval: float, pause: bool, output: Path | None, form: str, raw: bool, exit_code: bool

@@ -247,6 +247,16 @@ def test_raw_says_private_in_the_first_line(gateway: int) -> None:
     assert "PRIVATE" in done.stdout.splitlines()[0]
 
 
+@pytest.mark.parametrize(("option", "private"), [("--no-redact", True), ("--raw", True), ("--redact", False)])
+@pytest.mark.parametrize("form", ["md", "text", "json"])
+def test_a_report_is_private_only_when_asked(gateway: int, option: str, private: bool, form: str) -> None:
+    done = qqdiag("report", str(gateway), option, "--format", form, "--interval", "0")
+    assert done.returncode == 0, done.stderr
+    head = "\n".join(done.stdout.splitlines()[:3])
+    assert ("PRIVATE" in head or '"private": true' in head) is private
+    assert (sys.executable in done.stdout) is (private and form == "json")
+
+
 def test_a_report_is_written_whole_and_for_its_owner_alone(gateway: int, tmp_path: Path) -> None:
     path = tmp_path / "report.md"
     victim = tmp_path / "victim"
