@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 
-from qqdiag.collect import proc
+from qqdiag.collect import attempt, proc
 from qqdiag.errors import NoSuchTarget, UsageError
 from qqdiag.model import Say
 from qqdiag.profiles import Profile, profiles
+from qqdiag.snapshot import Logs, StateFile
 
 STATE_BYTES_MAX = 1 << 20
 LISTED = 8  # pids named when there are several
@@ -24,6 +25,9 @@ def the_gateway() -> int:
             Say("no gateway that qqdiag knows runs on this machine, as far as this user can see"),
             Say("give its pid: qqdiag inspect PID, after: pgrep -af python"),
         )
+    registered = [pid for pid in found if _is_registered(pid)] if len(found) > 1 else []
+    if len(registered) == 1:
+        return registered[0]
     if len(found) > 1:
         raise UsageError(
             Say("{count} gateways run on this machine: {pids}", count=len(found), pids=_listed(found)),
@@ -64,6 +68,23 @@ def runs(pid: int, profile: Profile) -> bool:
     except OSError:
         return False
     return "python" in os.path.basename(words[0]) and any(os.path.basename(word) in profile.argv for word in words[1:4])
+
+
+def _is_registered(pid: int) -> bool:
+    """Whether its own state file names it as the gateway: other commands of the same program write none."""
+    from qqdiag.collect import logs
+
+    for profile in profiles():
+        found = attempt("logs", logs.collect, pid, profile) if runs(pid, profile) else None
+        if isinstance(found, Logs) and isinstance(found.state, StateFile):
+            return found.state.pid in _names(pid) and found.state.start_ticks == proc.start_ticks(pid)
+    return False
+
+
+def _names(pid: int) -> list[int]:
+    """Its pids, here and in the namespaces that it lives in."""
+    status = proc.status_fields(proc.read(f"/proc/{pid}/status"))
+    return [int(word) for word in status.get("NSpid", str(pid)).split()]
 
 
 def _written_pids(profile: Profile) -> Iterator[int]:

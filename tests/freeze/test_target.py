@@ -217,6 +217,20 @@ def test_only_gateway_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert found.pid == only.pid
 
 
+def test_of_several_the_one_that_its_state_file_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`hermes chat` beside `hermes gateway run`: only the gateway writes its pid into its home."""
+    others = set(find.gateways())
+    listed = find.pids
+    monkeypatch.setattr(find, "pids", lambda: [pid for pid in listed() if pid not in others])
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path))
+    with gateway(tmp_path), gateway(tmp_path) as registered:
+        said = {"pid": registered.pid, "start_time": proc.start_ticks(registered.pid), "gateway_state": "running"}
+        (tmp_path / "gateway_state.json").write_text(json.dumps(said))
+        found = resolve(None)
+        assert isinstance(found, Live)
+        assert found.pid == registered.pid
+
+
 def test_gateway_by_its_state_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HERMES_HOME", str(tmp_path))
     with running(SLEEPING) as patient:
