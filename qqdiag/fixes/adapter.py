@@ -14,7 +14,6 @@ Protocol: bot-docs `develop/api-v2/dev-prepare/interface-framework` (opcodes, Id
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Set
 from dataclasses import dataclass, field
@@ -28,24 +27,15 @@ from .closed_read import Closed, usable
 from .heartbeat_ack import Heartbeats
 from .listener import TRANSPORT_ERRORS, back_off
 from .open_api import Account, OpenApi
-from .protocol import (
-    DISPATCH,
-    GROUP_AND_C2C,
-    HEARTBEAT,
-    HEARTBEAT_ACK,
-    HELLO,
-    IDENTIFY,
-    INVALID_SESSION,
-    RECONNECT,
-    RESUME,
-    BadPayload,
-    Incoming,
-)
+from .protocol import BadPayload, Frame, Incoming, Op, heartbeat_interval, identify, incoming, parse, resume
 from .ready_deadline import ReadyDeadline
 from .session_resume import Reaction, Session, reaction
 from .timing import Timing
 
 log = logging.getLogger(__name__)
+
+# What can be left out.
+FIXES = frozenset({"bounded-close", "closed-read", "heartbeat-ack", "listener", "ready-deadline", "session-resume"})
 
 Model = Callable[["Adapter", Incoming], Awaitable[str | None]]  # None: no answer
 
@@ -65,6 +55,8 @@ class Adapter:
     inline: bool = False  # handlers run in the listener, one after the other, instead of in tasks of their own
 
     def __post_init__(self) -> None:
+        if not self.without <= FIXES:
+            raise ValueError(f"no such fix: {', '.join(sorted(self.without - FIXES))}")
         self.api = OpenApi(self.account, self.timing.rest_total)
         self.ws_session: aiohttp.ClientSession | None = None  # of the WebSocket alone, renewed with it
         self.ws: aiohttp.ClientWebSocketResponse | None = None
@@ -100,6 +92,7 @@ class Adapter:
                 await self._read_or_reconnect()
         except Stopped as stop:
             log.error("stopped for good: %s", stop)
+            await self._drop_connection()
         except asyncio.CancelledError:
             if "listener" in self.without:
                 return
@@ -128,7 +121,10 @@ class Adapter:
     def _react(self, code: int | None) -> None:
         self.is_ready.clear()
         self.deadline.reached()
-        right = reaction(code)
+        if "session-resume" in self.without:
+            right = Reaction.RESUME if code is None else Reaction.IDENTIFY
+        else:
+            right = reaction(code)
         if right is Reaction.STOP:
             raise Stopped(code)
         if right in (Reaction.IDENTIFY, Reaction.NEW_TOKEN):
@@ -185,23 +181,18 @@ class Adapter:
     # --- frames ------------------------------------------------------------------------------------------------------
 
     async def _take(self, text: str) -> None:
-        try:
-            payload = json.loads(text)
-            op, body = payload["op"], payload.get("d")
-            interval = body["heartbeat_interval"] / 1000 if op == HELLO else 0.0
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadPayload(repr(error)) from error
-        if payload.get("s") is not None:
-            self.session.seq = payload["s"]
-        if op == HELLO:
-            await self._greet(interval)
-        elif op == HEARTBEAT_ACK:
+        frame = parse(text)
+        if frame.seq is not None:
+            self.session.seq = frame.seq
+        if frame.op == Op.HELLO:
+            await self._greet(heartbeat_interval(frame.body))
+        elif frame.op == Op.HEARTBEAT_ACK:
             self.heartbeats.count_answered()
-        elif op == DISPATCH:
-            await self._dispatch(payload.get("t"), body)
-        elif op == RECONNECT:
+        elif frame.op == Op.DISPATCH:
+            await self._dispatch(frame)
+        elif frame.op == Op.RECONNECT:
             self._leave()
-        elif op == INVALID_SESSION:
+        elif frame.op == Op.INVALID_SESSION:
             self.session.forget()
             self._leave()
 
@@ -219,14 +210,13 @@ class Adapter:
         if self.beating is not None:
             self.beating.cancel()
         self.beating = asyncio.create_task(self._beat(ws, interval))
-        token = f"QQBot {await self.api.token()}"
-        state = self.session
+        token, state = await self.api.token(), self.session
         if state.resumable():
             state.resumes += 1
-            await ws.send_json({"op": RESUME, "d": {"token": token, "session_id": state.session_id, "seq": state.seq}})
+            await ws.send_json(resume(token, state.session_id, state.seq))
         else:
             state.forget()
-            await ws.send_json({"op": IDENTIFY, "d": {"token": token, "intents": GROUP_AND_C2C, "shard": [0, 1]}})
+            await ws.send_json(identify(token))
 
     async def _beat(self, ws: aiohttp.ClientWebSocketResponse, interval: float) -> None:
         """Send op 1 a little more often than Hello asks for."""
@@ -242,38 +232,50 @@ class Adapter:
             self.heartbeats.count_sent()
             try:
                 async with asyncio.timeout(interval if careful else None):
-                    await ws.send_json({"op": HEARTBEAT, "d": self.session.seq})
+                    await ws.send_json({"op": Op.HEARTBEAT, "d": self.session.seq})
             except TRANSPORT_ERRORS as error:
                 log.warning("heartbeat not sent: %r", error)
                 abort(ws)
                 return
 
-    async def _dispatch(self, event: str | None, body: Any) -> None:
+    async def _dispatch(self, frame: Frame) -> None:
         self.events += 1
-        if event in ("READY", "RESUMED"):
-            if event == "READY":
-                self.session.session_id = body["session_id"]
-            self.attempt = 0
-            self.deadline.reached()
-            self.is_ready.set()
-            log.info("ready by %s", event)
+        if frame.event in ("READY", "RESUMED"):
+            self._enter(frame)
             return
         self.session.resumes = 0
-        if event == "C2C_MESSAGE_CREATE":
-            message = Incoming(body["author"]["user_openid"], body["content"], body["id"])
+        if frame.event == "C2C_MESSAGE_CREATE":
+            try:
+                message = incoming(frame.body)
+            except BadPayload as error:  # not a reason to reconnect: a Resume would bring it again
+                log.warning("message passed over: %s", error)
+                return
             if self.inline:
                 await self._answer(message)
             else:
                 self._spawn(self._answer(message))
 
-    # --- REST --------------------------------------------------------------------------------------------------------
+    def _enter(self, frame: Frame) -> None:
+        if frame.event == "READY":
+            if not isinstance(frame.body, dict) or "session_id" not in frame.body:
+                raise BadPayload("READY without a session")
+            self.session.session_id = frame.body["session_id"]
+        self.attempt = 0
+        self.deadline.reached()
+        self.is_ready.set()
+        log.info("ready by %s", frame.event)
 
     # --- answers -----------------------------------------------------------------------------------------------------
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self.handling.add(task)
-        task.add_done_callback(self.handling.discard)
+        task.add_done_callback(self._spawned)
+
+    def _spawned(self, task: asyncio.Task[None]) -> None:
+        self.handling.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("handler failed", exc_info=task.exception())
 
     async def _answer(self, message: Incoming) -> None:
         content = await self.model(self, message)

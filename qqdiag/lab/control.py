@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 from qqdiag.errors import QqdiagError
 from qqdiag.lab.certificate import make_certificate
 from qqdiag.lab.child import Child, child
+from qqdiag.lab.faults import Faults
 from qqdiag.model import Say, Seconds, Word
 
 LOOPBACK = "127.0.0.1"
@@ -42,7 +44,11 @@ class Server:
         return f"{self.url}/app/getAppAccessToken"
 
     def switch(self, **faults: Any) -> None:
-        """Throw fault switches (`faults.Faults`)."""
+        """Throw fault switches (`faults.Faults`).
+
+        :raises TypeError: there is no such switch
+        """
+        dataclasses.replace(Faults(), **faults)
         self.child.ask({"do": "switch", **faults})
 
     def seen(self) -> dict[str, Any]:
@@ -63,6 +69,10 @@ class Server:
     def cut(self, how: str) -> None:
         """`fin`, `rst`, `reconnect` (op 7), `invalid-session` (op 9), `bad-hello`, `close-idle`."""
         self.child.ask({"do": how})
+
+    def frame(self, text: str) -> None:
+        """Send `text` as a frame, whatever it is."""
+        self.child.ask({"do": "frame", "text": text})
 
     def say(self, content: str, count: int = 1, attachments: list[dict[str, str]] | None = None) -> None:
         """A user sends `content`, `count` times; an attachment has `content_type`, `url`, `filename`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 
@@ -34,17 +35,24 @@ async def bad_hello(platform: Platform) -> None:
         await send(platform, connection, {"op": HELLO, "d": {"heartbeat_interval": None}})
 
 
+async def frame(platform: Platform, text: str) -> None:
+    """Any text, as a frame."""
+    for connection in list(platform.connections):
+        await connection.ws.send_str(text)
+
+
 async def fin(platform: Platform) -> None:
     """The end of the stream without a CLOSE frame, and under TLS without close_notify."""
     for connection in list(platform.connections):
-        _socket(connection).shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the client was faster
+            _socket(connection).shutdown(socket.SHUT_WR)
 
 
 async def rst(platform: Platform) -> None:
     """A reset: a lingering time of zero, then the socket is closed (socket(7), SO_LINGER)."""
     for connection in list(platform.connections):
-        sock = _socket(connection)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):
+            _socket(connection).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.transport.abort()
 
 

@@ -164,14 +164,14 @@ FAILURES: tuple[Case, ...] = (
         "dead-listener",
         "the listener gave up and nobody noticed",
         dead_listener,
-        without=("listener", "supervisor"),
+        without=("listener",),
         facts=(("ready", 0.0), ("gave-up", 0.5)),
     ),
     Case(
         "dead-listener-cancelled",
         "the listener was cancelled and its WebSocket is open",
         dead_listener_cancelled,
-        without=("listener", "supervisor", "heartbeat-ack"),
+        without=("listener", "heartbeat-ack"),
         model="cancelling",
         facts=(("ready", 0.0), ("nobody-listens", 0.0)),
     ),
@@ -218,7 +218,6 @@ FAILURES: tuple[Case, ...] = (
         "a handler sleeps on the event loop",
         loop_blocked,
         model="sleeping",
-        without=("loop-watchdog",),
         facts=(("ready", 0.0), ("standing", 1.0)),
     ),
     Case(
@@ -226,7 +225,6 @@ FAILURES: tuple[Case, ...] = (
         "a handler writes to a pipe that nobody reads",
         loop_blocked_pipe,
         model="writing-to-pipe",
-        without=("loop-watchdog",),
         facts=(("ready", 0.0), ("standing", 1.0)),
     ),
 )

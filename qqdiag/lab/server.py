@@ -34,6 +34,7 @@ CUTS: dict[str, Callable[..., Awaitable[None]]] = {
     "reconnect": cuts.reconnect,
     "invalid-session": cuts.invalid_session,
     "bad-hello": cuts.bad_hello,
+    "frame": cuts.frame,
     "fin": cuts.fin,
     "rst": cuts.rst,
     "close-idle": cuts.close_idle,

@@ -59,7 +59,7 @@ def case_of(id: str) -> Case:
     for case in cases():
         if case.id == id:
             return case
-    raise UsageError(Say("The lab has no {id}.", id=Word(id)), Say("See which there are: qqdiag lab start --help"))
+    raise UsageError(Say("The lab has no {id}.", id=Word(id)), Say("See which there are: qqdiag lab list"))
 
 
 @contextlib.contextmanager

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import hermes_environment
 import interpreters
 import pytest
+
+from qqdiag.lab.control import Server, start_server
 
 REQUIREMENTS = ("aiohttp>=3.12.4", "httpx")
 
@@ -38,3 +41,9 @@ def make(base: Path, folder: Path) -> None:
     done = subprocess.run(pip, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"make a package index available: {' '.join(pip)} failed")
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with start_server(tls=request.param, bound=60.0) as running:
+        yield running

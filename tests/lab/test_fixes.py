@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import sys
 from pathlib import Path
 
 import pytest
 
 import qqdiag.fixes
+from qqdiag.fixes.adapter import Adapter
 from qqdiag.fixes.closed_read import Closed, usable
 from qqdiag.fixes.heartbeat_ack import Heartbeats
 from qqdiag.fixes.listener import back_off
+from qqdiag.fixes.open_api import Account
+from qqdiag.fixes.protocol import Incoming
 from qqdiag.fixes.session_resume import Reaction, Session, reaction
+from qqdiag.fixes.timing import Timing
+from qqdiag.lab.control import Server, start_server
 from qqdiag.lab.start import start
 
 SOURCES = sorted(Path(qqdiag.fixes.__file__).parent.glob("*.py"))
@@ -93,3 +99,32 @@ def test_identify_and_heartbeats_are_what_the_protocol_says() -> None:
         assert seen["identified_with"]["intents"] == 1 << 25
         assert seen["identified_with"]["shard"] == [0, 1]
         assert seen["contents"][-1] == "you said one more"
+
+
+def adapter(server: Server, without: set[str]) -> Adapter:
+    async def answer(adapter: Adapter, message: Incoming) -> None:
+        return None
+
+    account = Account("1", "lab", server.token_url, server.url)
+    return Adapter(account, answer, frozenset(without), Timing(delays=(0.05,)))
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(("without", "kind"), [(set(), "resumes"), ({"session-resume"}, "identifies")])
+def test_4009_resumes_unless_the_fix_is_left_out(without: set[str], kind: str) -> None:
+    async def run(server: Server) -> None:
+        bot = adapter(server, without)
+        await bot.begin()
+        await bot.is_ready.wait()
+        before = server.seen()[kind]
+        await asyncio.to_thread(server.close, 4009)
+        await asyncio.to_thread(server.until, "a new session", lambda seen: seen["open"] == 1 and seen[kind] > before)
+        await bot.finish()
+
+    with start_server() as server:
+        asyncio.run(run(server))
+
+
+def test_a_fix_that_does_not_exist_cannot_be_left_out() -> None:
+    with pytest.raises(ValueError, match="no such fix: bounded-clse"):
+        Adapter(Account("", "", "", ""), lambda *_: asyncio.sleep(0), frozenset({"bounded-clse"}))

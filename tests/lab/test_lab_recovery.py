@@ -130,3 +130,27 @@ def test_no_message_is_lost_over_a_resume() -> None:
                 )
         running.server.until("every answer", lambda seen: seen["answers"] >= 21)
         assert {f"you said message {number}" for number in range(20)} <= set(running.server.seen()["contents"])
+
+
+def test_a_message_that_is_none_is_passed_over() -> None:
+    """It must not end the listener, nor the connection: a Resume would bring it again."""
+    with start("recovered") as running:
+        before = running.server.seen()
+        for body in ("null", "[]", '{"author": {}}', '{"author": {"user_openid": "x"}, "content": "y"}'):
+            running.server.frame(f'{{"op": 0, "s": 99, "t": "C2C_MESSAGE_CREATE", "d": {body}}}')
+        running.server.say("and now?")
+        after = running.server.until("an answer", lambda seen: seen["answers"] > before["answers"])
+        assert after["connections"] == before["connections"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "nonsense", "[]", "1", '{"op": 10}', '{"op": 10, "d": {"heartbeat_interval": 0}}', '{"op": 0, "t": "READY"}'],
+)
+def test_a_frame_that_is_none_ends_the_connection_and_not_the_bot(text: str) -> None:
+    with start("recovered") as running:
+        before = running.server.seen()
+        running.server.frame(text)
+        running.server.until(
+            "a Resume", lambda seen: seen["resumes"] > before["resumes"] and seen["connections"] > before["connections"]
+        )

@@ -1,4 +1,4 @@
-"""The lab's platform speaks the protocol of failures.md 2, and each switch does what it says."""
+"""Each fault switch of the lab's platform does what it says, and can be thrown back."""
 
 from __future__ import annotations
 
@@ -9,154 +9,15 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
+from lab_client import TOKEN, connected, identify, play, told
 
-from qqdiag.fixes.bounded_close import transport_of
-from qqdiag.lab.control import Server, start_server
+from qqdiag.lab.control import Server
 
 pytestmark = pytest.mark.lab
-
-TOKEN = "QQBot lab-token"
-Client = Callable[[Server, aiohttp.ClientSession], Awaitable[None]]
-
-
-@pytest.fixture(params=[False, True], ids=["plain", "tls"])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with start_server(tls=request.param, bound=60.0) as running:
-        yield running
-
-
-def play(server: Server, client: Client) -> None:
-    """Run a client of the platform."""
-
-    async def run() -> None:
-        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=server.pem) if server.pem else True)
-        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as session:
-            await client(server, session)
-        await ended()
-
-    asyncio.run(run())
-
-
-async def ended() -> None:
-    """aiohttp lets go of a transport without waiting for its end, and the loop would be gone before it."""
-    transports = list(asyncio.get_running_loop()._transports.values())  # type: ignore[attr-defined]
-    async with asyncio.timeout(5.0):
-        while any(transport.get_extra_info("socket").fileno() != -1 for transport in transports):
-            await asyncio.sleep(0)
-
-
-@contextlib.asynccontextmanager
-async def connected(server: Server, session: aiohttp.ClientSession) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    async with session.get(f"{server.url}/gateway", headers={"Authorization": TOKEN}) as response:
-        url = (await response.json())["url"]
-    timeout = aiohttp.ClientWSTimeout(ws_close=1.0)
-    async with session.ws_connect(url, autoping=False, timeout=timeout) as ws:
-        transport = transport_of(ws)
-        assert transport is not None
-        try:
-            yield ws
-        finally:
-            transport.abort()
-
-
-async def identify(ws: aiohttp.ClientWebSocketResponse) -> str:
-    """Up to READY; answers the session id."""
-    assert (await ws.receive_json())["op"] == 10
-    await ws.send_json({"op": 2, "d": {"token": TOKEN, "intents": 1 << 25, "shard": [0, 1]}})
-    ready = await ws.receive_json()
-    assert (ready["op"], ready["s"], ready["t"]) == (0, 1, "READY")
-    return str(ready["d"]["session_id"])
-
-
-async def told(server: Server, method: str, *arguments: Any, **faults: Any) -> None:
-    """Throw a switch while the client's loop goes on."""
-    await asyncio.to_thread(getattr(server, method), *arguments, **faults)
-
-
-# --- protocol --------------------------------------------------------------------------------------------------------
-
-
-def test_token(server: Server) -> None:
-    async def client(server: Server, session: aiohttp.ClientSession) -> None:
-        async with session.post(server.token_url, json={"appId": "1", "clientSecret": "x"}) as response:
-            answer = await response.json()
-        assert answer["access_token"]
-        assert answer["expires_in"] == "7200"  # text, as in the documents
-
-    play(server, client)
-
-
-def test_hello_identify_heartbeat_message_answer(server: Server) -> None:
-    async def client(server: Server, session: aiohttp.ClientSession) -> None:
-        async with connected(server, session) as ws:
-            await identify(ws)
-            await ws.send_json({"op": 1, "d": None})
-            assert await ws.receive_json() == {"op": 11}
-            await told(server, "say", "hello")
-            event = await ws.receive_json()
-            assert (event["op"], event["s"], event["t"]) == (0, 2, "C2C_MESSAGE_CREATE")
-            openid = event["d"]["author"]["user_openid"]
-            url, body = f"{server.url}/v2/users/{openid}/messages", {"content": "hi", "msg_id": event["d"]["id"]}
-            async with session.post(url, json=body, headers={"Authorization": TOKEN}) as response:
-                assert response.status == 200
-                assert (await response.json())["id"]
-        assert server.seen()["contents"] == ["hi"]
-
-    play(server, client)
-
-
-def test_a_message_without_token_is_refused(server: Server) -> None:
-    async def client(server: Server, session: aiohttp.ClientSession) -> None:
-        async with session.post(f"{server.url}/v2/users/x/messages", json={"content": "hi"}) as response:
-            assert response.status == 401
-
-    play(server, client)
-
-
-def test_resume_replays_what_was_missed(server: Server) -> None:
-    async def client(server: Server, session: aiohttp.ClientSession) -> None:
-        async with connected(server, session) as ws:
-            session_id = await identify(ws)
-            await told(server, "say", "missed", 2)
-        async with connected(server, session) as ws:
-            await ws.receive_json()
-            await ws.send_json({"op": 6, "d": {"token": TOKEN, "session_id": session_id, "seq": 1}})
-            events = [await ws.receive_json() for _ in range(3)]
-        assert [(event["s"], event["t"]) for event in events] == [
-            (2, "C2C_MESSAGE_CREATE"),
-            (3, "C2C_MESSAGE_CREATE"),
-            (4, "RESUMED"),
-        ]
-
-    play(server, client)
-
-
-def test_an_unknown_session_gets_op_9(server: Server) -> None:
-    async def client(server: Server, session: aiohttp.ClientSession) -> None:
-        async with connected(server, session) as ws:
-            await ws.receive_json()
-            await ws.send_json({"op": 6, "d": {"token": TOKEN, "session_id": "nobody", "seq": 1}})
-            assert (await ws.receive_json())["op"] == 9
-
-    play(server, client)
-
-
-def test_a_wrong_token_gets_4004(server: Server) -> None:
-    async def client(server: Server, session: aiohttp.ClientSession) -> None:
-        async with connected(server, session) as ws:
-            await ws.receive_json()
-            await ws.send_json({"op": 2, "d": {"token": "QQBot stale", "intents": 0, "shard": [0, 1]}})
-            assert (await ws.receive()).data == 4004
-
-    play(server, client)
-
-
-# --- switches --------------------------------------------------------------------------------------------------------
 
 
 def test_close_with_a_code(server: Server) -> None:
