@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from qqdiag.errors import QqdiagError
-from qqdiag.model import FreeText, Say, Seconds, Word
+from qqdiag.model import Say, Seconds, Word
 
 SOURCES = Path(__file__).parents[2]  # the folder that holds the package
 ANSWER = 20.0  # seconds that a process may take for a line
@@ -69,7 +69,10 @@ class Child:
         return self.errors.read().decode(errors="replace")[-4000:]
 
     def _failed(self, message: Say) -> QqdiagError:
-        failure = QqdiagError(message, Say("Its last words: {words}", words=FreeText(self.said())))
+        hint = Say(
+            "Its interpreter needs aiohttp: python -m pip install aiohttp. Or the machine is too busy: try again."
+        )
+        failure = QqdiagError(message, hint)
         failure.add_note(self.said())
         return failure
 
@@ -83,7 +86,7 @@ def child(
     :param before: words of a command that runs it, such as `unshare`
     """
     environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-    environment["PYTHONPATH"] = str(sources)
+    environment["PYTHONPATH"] = os.pathsep.join([str(sources), *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
