@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from qqdiag.finding import Diagnosis, Severity
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qqdiag.finding import Diagnosis
 
 CLEAR = 0  # everything was checked, nothing above `info`
 FOUND = 1  # a finding of `degraded` or `hang`
@@ -14,6 +17,8 @@ INTERRUPTED = 130  # 128 + SIGINT
 
 def of_diagnosis(diagnosis: Diagnosis) -> int:
     """0, 1 or 3."""
+    from qqdiag.finding import Severity
+
     if any(finding.severity is not Severity.INFO for finding in diagnosis.findings):
         return FOUND
     return LACKING if diagnosis.verdict == "unknown" else CLEAR

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ import click
 from qqdiag.cli import commands
 from qqdiag.cli.console import fail
 from qqdiag.cli.lab import lab
+from qqdiag.exits import INTERRUPTED, NOT_RUN, OWN_FAULT
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,13 +38,29 @@ for command in (*commands.ALL, lab):
 
 def _unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """The interpreter's hook for what nothing caught: a short sentence instead of a traceback, and exit code 70."""
-    from qqdiag.exits import OWN_FAULT
+    if issubclass(kind, KeyboardInterrupt):
+        raise SystemExit(INTERRUPTED)
+    _tell(kind, error, trace)
+    raise SystemExit(OWN_FAULT)
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     from qqdiag.redact.errors import own_fault
 
     if os.environ.get("QQDIAG_TRACEBACK"):
         sys.__excepthook__(kind, error, trace)
     fail(own_fault(kind, trace))
-    raise SystemExit(OWN_FAULT)
+
+
+def _in_a_thread(failure: threading.ExceptHookArgs) -> None:
+    """The hook for threads, which end without ending the command."""
+    _tell(failure.exc_type, failure.exc_value or failure.exc_type(), failure.exc_traceback)
+
+
+def _unraisable(failure: sys.UnraisableHookArgs) -> None:
+    """The hook for destructors. They are told when asked for alone: their text may hold anything."""
+    if os.environ.get("QQDIAG_TRACEBACK"):
+        sys.__unraisablehook__(failure)
 
 
 def run(arguments: list[str]) -> int:
@@ -53,14 +71,14 @@ def run(arguments: list[str]) -> int:
         return int(cli.main(arguments, prog_name="qqdiag", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
-        return 2
+        return NOT_RUN
     except click.ClickException as error:
         from qqdiag.redact.errors import usage
 
         fail(usage(error))
-        return 2
+        return NOT_RUN
     except click.Abort:
-        return 130
+        return INTERRUPTED
     except QqdiagError as error:
         from qqdiag.redact.errors import expected
 
@@ -71,4 +89,6 @@ def run(arguments: list[str]) -> int:
 def main() -> None:
     """The console script."""
     sys.excepthook = _unexpected
+    threading.excepthook = _in_a_thread
+    sys.unraisablehook = _unraisable
     sys.exit(run(sys.argv[1:]))

@@ -316,6 +316,26 @@ def test_a_fault_of_our_own_is_one_sentence_without_values(gateway: int, tmp_pat
     assert "hunter" not in done.stderr
 
 
+def test_a_fault_in_a_thread_is_one_sentence_too(gateway: int, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import threading, qqdiag.diagnose\n"
+        "whole = qqdiag.diagnose.diagnose\n"
+        "def fails(): raise ZeroDivisionError('zq83-hunter-secret')\n"
+        "class Dying:\n"
+        "    def __del__(self): raise ZeroDivisionError('zq83-hunter-secret')\n"
+        "def broken(snapshot):\n"
+        "    thread = threading.Thread(target=fails)\n"
+        "    thread.start(); thread.join(); Dying()\n"
+        "    return whole(snapshot)\n"
+        "qqdiag.diagnose.diagnose = broken\n"
+    )
+    done = qqdiag("inspect", str(gateway), "--interval", "0", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert done.returncode in (0, 3)
+    assert "ZeroDivisionError" in done.stderr
+    assert "hunter" not in done.stderr + done.stdout
+    assert len(done.stderr.splitlines()) == 2
+
+
 def test_a_leak_is_refused_with_4_and_nothing_is_written(gateway: int, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import qqdiag.redact.texts as texts\n"
