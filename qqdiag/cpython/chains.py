@@ -122,16 +122,19 @@ def _frame(runtime: Runtime, address: int, head: bytes, kind: Word) -> tuple[Lev
     fields = runtime.layout.coroutine_head
     if len(head) < fields.size:
         head = runtime.objects.read(address, fields.size)
-    key = fields.unpack_from(head)
+    qualname, state, code, instruction, stacktop = fields.unpack_from(head)
+    top = runtime.layout.stack_depth(address + runtime.layout.coroutine_frame, stacktop)
+    key = (qualname, state, code, instruction, top)
     place = runtime.places.get(key)
     if place is None:
         place = runtime.places[key] = _place(runtime, kind, *key)
-    name, code, line, offset, suspended, slot = place
-    level = Level(kind=kind, address=address, name=name, code=code, line=line, offset=offset, suspended=suspended)
+    name, index, line, offset, suspended, slot = place
+    level = Level(kind=kind, address=address, name=name, code=index, line=line, offset=offset, suspended=suspended)
     if not slot:
         return level, 0
     word = head[slot : slot + 8]
-    return level, int.from_bytes(word, "little") if len(word) == 8 else runtime.objects.read_word(address + slot)
+    held = int.from_bytes(word, "little") if len(word) == 8 else runtime.objects.read_word(address + slot)
+    return level, runtime.layout.referent(held)
 
 
 def _place(
@@ -139,21 +142,21 @@ def _place(
 ) -> Place:
     """What the fields of a coroutine mean; Unreadable where they contradict each other."""
     layout = runtime.layout
-    code = runtime.codes.at(code_at)
+    code = runtime.codes.at(layout.referent(code_at))
     offset = instruction - code.start
     valid = -2 <= offset < code.size
     slot = 0
     if state in layout.states_suspended and awaits(runtime, state, code, offset, kind):
-        if not code.localsplus < stacktop <= code.localsplus + MAX_STACK:
+        if not code.localsplus <= stacktop - layout.awaited_depth < code.localsplus + MAX_STACK:
             raise Unreadable(code_at)
-        # What a frame awaits is the last word of its value stack.
-        slot = layout.coroutine_frame + layout.frame_localsplus + 8 * (stacktop - 1)
+        # What a frame awaits is the last word of its value stack, or the last but one.
+        slot = layout.coroutine_frame + layout.frame_localsplus + 8 * (stacktop - layout.awaited_depth)
     return Place(
         name=runtime.names.at(qualname, code.qualname),
         code=code.index,
         line=line(runtime.objects, code, offset) if valid else None,
         offset=offset if valid else None,
-        suspended=state != 0,
+        suspended=state != layout.state_executing,
         slot=slot,
     )
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from qqdiag.cpython import layouts
+from qqdiag.cpython import asyncio_offsets, layouts
 from qqdiag.cpython.codes import Codes, Names
 from qqdiag.cpython.debug_offsets import published
 from qqdiag.cpython.layout import Layout
@@ -72,6 +72,7 @@ def attach(memory: MemorySource) -> Runtime:
     symbols |= elf.find(memory, image, measured.fingerprint)
     try:
         layout = published(memory, symbols["_PyRuntime"], measured)
+        layout = asyncio_offsets.published(memory, regions, symbols["_PyRuntime"], layout)
         _check_fingerprint(memory, layout, symbols)
         interpreters = _interpreters(memory, layout, symbols["_PyRuntime"])
     except Unreadable as error:

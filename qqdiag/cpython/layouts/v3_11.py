@@ -17,7 +17,6 @@ LAYOUT = Layout(
     frame_previous=48,
     frame_code=32,
     frame_owner=69,
-    owner_c_stack=None,
     coroutine_frame=80,
     coroutine_qualname=40,
     coroutine_state=75,

@@ -17,7 +17,6 @@ LAYOUT = Layout(
     frame_previous=8,
     frame_code=0,
     frame_owner=70,
-    owner_c_stack=3,
     coroutine_frame=72,
     coroutine_qualname=32,
     coroutine_state=67,
