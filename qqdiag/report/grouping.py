@@ -35,8 +35,7 @@ def groups(python: Python, culprits: set[int], known: set[int]) -> list[Group]:
     def rank(group: Group) -> tuple[bool, bool, bool, int, int]:
         first = group.tasks[0]
         runs, ours = first.state.reveal() == "running", any(task.address in known for task in group.tasks)
-        number = first.name.reveal().rpartition("-")[2]
-        return not group.culprit, not runs, not ours, -len(group.tasks), int(number) if number.isdecimal() else 0
+        return not group.culprit, not runs, not ours, -len(group.tasks), _number(first)
 
     return sorted(found, key=rank)
 
@@ -78,9 +77,15 @@ def _reached(tasks: dict[int, Task], start: Iterable[Task]) -> set[int]:
 
 
 def _group(tasks: dict[int, Task], members: list[Task], culprits: set[int]) -> Group:
-    members.sort(key=lambda task: task.address not in culprits)
+    members.sort(key=lambda task: (task.address not in culprits, _number(task)))
     guilty = any(_reached(tasks, [task]) & culprits for task in members) if culprits else False
     return Group(tuple(members), guilty)
+
+
+def _number(task: Task) -> int:
+    """7 of `Task-7`: in the order of their creation."""
+    number = task.name.reveal().rpartition("-")[2]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
 
 
 def _shape(python: Python, tasks: dict[int, Task], task: Task, path: tuple[int, ...]) -> Shape:
