@@ -36,9 +36,59 @@ FIELDS_3_13: tuple[str | None, ...] = (
     *(None, None, "bytes_data"),
     *(None, "text_state", "text_length", "text_ascii"),
 )
-TABLES = {(3, 13): FIELDS_3_13}
+FIELDS_3_14: tuple[str | None, ...] = (
+    *(None, None, "runtime_interpreters"),
+    *("interpreter_size", None, "interpreter_next", "interpreter_threads", None, None, "interpreter_modules"),
+    *(None, None, None, None, None, None, None, None, None),  # sysdict … gil_runtime_state… tlbc_generation
+    *(None, None, "thread_next", None, "thread_frame", "thread_id", "thread_native_id", None, None),
+    *(None, "frame_previous", "frame_code", "frame_instruction", "frame_localsplus", "frame_owner"),
+    *("frame_stacktop", None),
+    *(None, "code_filename", "code_name", "code_qualname", "code_linetable", "code_first_line", None),
+    *("code_localsplusnames", "code_localspluskinds", "code_adaptive", None),
+    *(None, "object_type"),
+    *(None, "type_name", None, "type_flags"),
+    *(None, "tuple_items", "var_size"),
+    *(None, "list_items", None),
+    *(None, None, "set_table", "set_mask"),
+    *(None, "dict_keys", "dict_values"),
+    *(None, "float_value"),
+    *(None, "int_tag", "int_digits"),
+    *(None, None, "bytes_data"),
+    *(None, "text_state", "text_length", "text_ascii"),
+    *(None, None),  # gc
+    *(None, None, "coroutine_frame", "coroutine_state"),
+    *("node_next", None),
+)
+FIELDS_3_15: tuple[str | None, ...] = (
+    *(None, None, "runtime_interpreters"),
+    *("interpreter_size", None, "interpreter_next", "interpreter_threads", None, None, "interpreter_modules"),
+    *(None, None, None, None, None, None, None, None, None),
+    *(None, None, "thread_next", None, "thread_frame", None, None, None, "thread_id", "thread_native_id"),
+    *(None, None, None, None, None, None),  # datastack_chunk, status, holds_gil … exc_state
+    None,  # err_stackitem
+    *(None, "frame_previous", "frame_code", "frame_instruction", "frame_localsplus", "frame_owner"),
+    *("frame_stacktop", None),
+    *(None, "code_filename", "code_name", "code_qualname", "code_linetable", "code_first_line", None),
+    *("code_localsplusnames", "code_localspluskinds", "code_adaptive", None),
+    *(None, "object_type"),
+    *(None, "type_name", None, "type_flags", "type_basicsize", "type_dictoffset"),
+    *(None, "heap_cached_keys"),
+    *(None, "tuple_items", "var_size"),
+    *(None, "list_items", None),
+    *(None, None, "set_table", "set_mask"),
+    *(None, "dict_keys", "dict_values"),
+    *(None, "float_value"),
+    *(None, "int_tag", "int_digits"),
+    *(None, None, "bytes_data"),
+    *(None, "text_state", "text_length", "text_ascii", "text_compact"),
+    *(None, None, None, None, None),  # gc
+    *(None, None, "coroutine_frame", "coroutine_state"),
+    *("node_next", None),
+)
+# Minor version: its table, in the order of its struct (Include/internal/pycore_debug_offsets.h).
+TABLES = {(3, 13): FIELDS_3_13, (3, 14): FIELDS_3_14, (3, 15): FIELDS_3_15}
 
-BYTE_FIELDS = frozenset({"frame_owner"})
+BYTE_FIELDS = frozenset({"frame_owner", "coroutine_state"})
 INT_FIELDS = frozenset({"code_first_line", "text_state"})
 LARGEST_STATE = 1 << 19  # PyInterpreterState of 3.13 has 250 kB
 LARGEST_OBJECT = 1 << 10
@@ -59,7 +109,11 @@ def published(memory: MemorySource, runtime: int, layout: Layout) -> Layout:
     if free_threaded:
         raise NotReadable(
             Say("This is a free-threaded build of CPython, whose objects have another shape."),
-            Say("Start the gateway with the default build: `python3.13` in place of `python3.13t`."),
+            Say(
+                "Start the gateway with the default build, `python{major}.{minor}`, not with `python{major}.{minor}t`.",
+                major=layout.version[0],
+                minor=layout.version[1],
+            ),
         )
     values = struct.unpack_from(f"<{len(fields)}Q", head, HEADER)
     numbers = {name: value for name, value in zip(fields, values, strict=True) if name is not None}

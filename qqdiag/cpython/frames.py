@@ -87,7 +87,7 @@ def _stack(runtime: Runtime, address: int, frames: list[RawFrame]) -> bool:
             address = frames[-1].previous
             continue
         head = runtime.objects.read(address, runtime.layout.frame_localsplus)
-        if head[runtime.layout.frame_owner] == runtime.layout.owner_c_stack:
+        if head[runtime.layout.frame_owner] >= runtime.layout.owner_c_stack:
             (address,) = struct.unpack_from("<Q", head, runtime.layout.frame_previous)
             continue
         frames.append(_raw(runtime, address, head))
@@ -97,7 +97,7 @@ def _stack(runtime: Runtime, address: int, frames: list[RawFrame]) -> bool:
 
 def _raw(runtime: Runtime, address: int, head: bytes) -> RawFrame:
     layout = runtime.layout
-    code = runtime.codes.at(struct.unpack_from("<Q", head, layout.frame_code)[0])
+    code = runtime.codes.at(layout.referent(struct.unpack_from("<Q", head, layout.frame_code)[0]))
     (instruction,) = struct.unpack_from("<Q", head, layout.frame_instruction)
     owned = head[layout.frame_owner] == layout.owner_generator
     return RawFrame(

@@ -49,9 +49,8 @@ class Layout:
     thread_running_loop: int | None  # _PyThreadStateImpl.asyncio_running_loop; None: in the thread's dict
     thread_running_task: int | None = None  # .asyncio_running_task (3.14+); None: in a dict of asyncio.tasks
     thread_tasks: int | None = None  # .asyncio_tasks_head (3.14+), a ring of task nodes; None: in a WeakSet
-    thread_size: int | None = None  # sizeof(_PyThreadStateImpl), where rings of tasks are
     interpreter_tasks: int | None = None  # .asyncio_tasks_head: the ring of tasks whose thread has ended
-    interpreter_size: int | None = None
+    interpreter_size: int | None = None  # sizeof(PyInterpreterState) (3.14+)
 
     # _PyInterpreterFrame, or up to 3.10 a frame object, and then nothing else of this block is used
     frame_object: FrameObject | None = None
@@ -65,7 +64,7 @@ class Layout:
     frame_localsplus: int = 72
     frame_owner: int = 70
     owner_generator: int = 1
-    owner_c_stack: int | None = None  # from this owner on a frame is no Python frame; None: there are none
+    owner_c_stack: int = 3  # from this owner on (FRAME_OWNED_BY_CSTACK, …_BY_INTERPRETER) it is no Python frame
 
     # PyGenObject, PyCoroObject, PyAsyncGenObject
     coroutine_frame: int  # the frame itself; up to 3.10 a pointer to it, 0 once it has ended

@@ -1,13 +1,15 @@
 """asyncio's own books: all tasks, the current task of each loop, the running loop of each thread.
 
-Up to 3.11 `asyncio.tasks._all_tasks`, a WeakSet; in 3.12 and 3.13 `_scheduled_tasks`, a WeakSet, and `_eager_tasks`, a
-set that holds a task during its first, eager step (gh-97696).
+Up to 3.11 `asyncio.tasks._all_tasks`, a WeakSet; since 3.12 `_scheduled_tasks`, a WeakSet, and `_eager_tasks`, a
+set that holds a task during its first, eager step (gh-97696). Since 3.14 these hold the tasks of other classes than C's
+alone; C's are in rings (task_rings.py), which a task leaves when it is done.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
+from qqdiag.cpython import task_rings
 from qqdiag.cpython.frames import Thread
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.runtime import mismatch as layout_mismatch
@@ -36,7 +38,8 @@ class Books:
 def read(runtime: Runtime, threads: list[Thread]) -> Books:
     """The books of every interpreter."""
     books = Books()
-    seen: set[int] = set()
+    books.tasks = list(dict.fromkeys(task_rings.tasks(runtime, threads, MAX_TASKS, books.doubts)))
+    seen = set(books.tasks)
     for interpreter in runtime.interpreters:
         try:
             _interpreter(runtime, interpreter, books, seen)
@@ -49,11 +52,13 @@ def read(runtime: Runtime, threads: list[Thread]) -> Books:
             )
     for thread in threads:
         try:
-            loop = _running_loop(runtime, thread)
+            loop, task = _running_loop(runtime, thread), _running_task(runtime, thread)
         except Unreadable:
             continue
         if loop:
             books.running[loop] = thread
+        if loop and task:
+            books.current[loop] = task
     return books
 
 
@@ -102,6 +107,14 @@ def _check_types(runtime: Runtime, namespace: dict[str, int]) -> None:
 
 def _is_c(runtime: Runtime, pointer: int) -> bool:
     return runtime.objects.type_at(pointer).module == "_asyncio"
+
+
+def _running_task(runtime: Runtime, thread: Thread) -> int:
+    """The task that runs in a thread, where the thread knows it; 0 when there is none."""
+    if runtime.layout.thread_running_task is None:
+        return 0
+    task = runtime.objects.read_word(thread.address + runtime.layout.thread_running_task)
+    return 0 if not task or runtime.objects.is_none(task) else task
 
 
 def _running_loop(runtime: Runtime, thread: Thread) -> int:
