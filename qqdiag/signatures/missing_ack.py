@@ -9,7 +9,7 @@ from __future__ import annotations
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Say, Seconds
 from qqdiag.snapshot import WebSocket
-from qqdiag.waits import View
+from qqdiag.waits import ONE_SAMPLE, View
 from qqdiag.waits.listeners import in_library_receive, is_open, readers
 from qqdiag.waits.loops import turns
 from qqdiag.waits.silence import Silence, silences
@@ -32,8 +32,11 @@ def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("sockets"):
         return Unknown(lacks)
     known = silences(view, live)
-    if found := [_finding(silence) for silence in known if _counts(silence)]:
+    counted = [silence for silence in known if _counts(silence)]
+    if found := [_finding(silence) for silence in counted if silence.settled]:
         return Match(tuple(found))
+    if counted and view.earlier is None:
+        return Unknown((ONE_SAMPLE,))
     if len(known) < len(live):
         return Unknown((NO_TCP,))
     return NoMatch(Say("each send on an open WebSocket was answered, or only the last one is not yet"))

@@ -21,6 +21,7 @@ class Silence:
     row: Socket
     tcp: TcpInfo
     count: int  # sends without an answer, at least
+    settled: bool  # none of them is on its way right now
     period: float | None  # seconds between two sends
     expected: bool  # the protocol answers each heartbeat, says the profile
     answered: bool  # before, the peer sent about as often as we did
@@ -44,12 +45,13 @@ def _silence(view: View, websocket: WebSocket, row: Socket, tcp: TcpInfo) -> Sil
     period = _period(adapter, websocket)
     moved = motion(view, row.fd)
     segments = moved.segments_out if moved is not None and moved.segments_in == 0 else None
-    count = _count(view, row, tcp, period)
+    count = unanswered(tcp, period) if tcp.last_data_received > QUIET else 0
     return Silence(
         websocket=websocket,
         row=row,
         tcp=tcp,
         count=max(count, segments or 0) if count else 0,
+        settled=_settled(view, row, tcp, period),
         period=period,
         expected=_expected(adapter),
         answered=_answered(tcp, count),
@@ -57,14 +59,14 @@ def _silence(view: View, websocket: WebSocket, row: Socket, tcp: TcpInfo) -> Sil
     )
 
 
-def _count(view: View, row: Socket, tcp: TcpInfo, period: float | None) -> int:
-    """Sends since the last byte came in. A single one that is on its way right now does not make a silence."""
-    count = unanswered(tcp, period)
-    settled = tcp.last_data_sent > max(1.0, 8 * tcp.rtt)
+def _settled(view: View, row: Socket, tcp: TcpInfo, period: float | None) -> bool:
+    """Whether the last send has had time for an answer, or there was a silence already in the earlier sample."""
+    if tcp.last_data_sent > max(1.0, 8 * tcp.rtt):
+        return True
     before = view.sockets_before.get(row.fd)
-    if before is not None and before.inode == row.inode and isinstance(before.tcp, TcpInfo):
-        settled = settled or unanswered(before.tcp, period) > 0
-    return count if settled and tcp.last_data_received > QUIET else 0
+    if before is None or before.inode != row.inode or not isinstance(before.tcp, TcpInfo):
+        return False
+    return unanswered(before.tcp, period) > 0
 
 
 def unanswered(tcp: TcpInfo, period: float | None) -> int:
