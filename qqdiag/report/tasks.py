@@ -164,6 +164,8 @@ def _what(leaf: Leaf, tasks: int) -> Say:
         return Say("sleeps")
     if kind in ("task", "gather", "shield") and tasks:
         return Say("waits for {count} tasks:", count=tasks) if tasks > 1 else Say("waits for the task")
+    if kind == "lock" and tasks:
+        return Say("waits for {type}, which is held by", type=leaf.type)
     if kind in ("lock", "condition", "event", "queue", "executor"):
         return Say("waits for {kind} {type} ({state})", kind=leaf.kind, type=leaf.type, state=leaf.state)
     return Say("waits for {type} ({state})", type=leaf.type, state=leaf.state)

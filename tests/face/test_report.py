@@ -60,6 +60,13 @@ def test_a_gather_shows_each_of_its_tasks() -> None:
     assert text.index("Task-1") < text.index("Task-2") < text.index("Task-3")
 
 
+def test_a_lock_shows_who_holds_it() -> None:
+    lock = made.leaf(0x77, "lock", type=Name("Lock"), task=0x20)
+    found = shown([made.task(0x10, "Task-1", leaf=lock), made.task(0x20, "Task-2", chain=[made.level(3, 1)])])
+    text = "\n".join(found)
+    assert "waits for Lock, which is held by\n    Task-2, pending" in text
+
+
 def test_a_ring_is_drawn_as_a_ring() -> None:
     ring = [waiting(0x10, "Task-1", 0x20), waiting(0x20, "Task-2", 0x30), waiting(0x30, "Task-3", 0x10)]
     text = "\n".join(shown(ring))
