@@ -32,7 +32,7 @@ def spinning(pid: int, seconds: float = 0.5) -> Seen:
     before, asked = _cpu(pid), _voluntary(pid)
     time.sleep(seconds)
     used, given = (_cpu(pid) - before) / seconds, _voluntary(pid) - asked
-    if _state(pid) == "R" and used > 0.3 and given == 0 and _syscall(pid) in ("running", None):
+    if _state(pid) == "R" and used > 0.1 and given == 0 and _syscall(pid) in ("running", None):
         return {"state": "R", "cpu": round(used, 2), "voluntary_switches": given}
     return None
 
