@@ -9,7 +9,6 @@ is), let it go, and walk the copy. Where that cannot be had, read twice and keep
 from __future__ import annotations
 
 import errno
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from qqdiag.errors import QqdiagError
 from qqdiag.memory.copied import Copied, Range, ranges_of
 from qqdiag.memory.live import PAGE, LiveMemory, gone
 from qqdiag.memory.pause import NotPaused, Tracer
+from qqdiag.memory.rest import is_stopped, threads_at_rest
 from qqdiag.memory.source import MemorySource, Region, Unreadable
 from qqdiag.model import Say, Word
 
@@ -32,8 +32,6 @@ BUDGETS = (2 << 20, 4 << 20, 8 << 20)
 BULK = 200 << 20  # bytes of writable memory that may still be copied as a whole; about 40 ms
 COPY_WITHIN = 1.0  # seconds for the child to answer; then it is killed, which releases the target
 TWICE = 2  # a reading is repeated when there is so many times the time left that the first one took
-RESTING = (b"S", b"D", b"T")  # sleeps, sleeps in the kernel, stopped by a signal: proc(5)
-SWITCHES = (b"voluntary_ctxt_switches:", b"nonvoluntary_ctxt_switches:")
 READINGS = 6  # without a pause: how often to read before giving up on two equal answers
 
 
@@ -74,40 +72,12 @@ def freeze(
         if first is not None and before and before == threads_at_rest(pid):
             return first._replace(method=Word("stopped" if is_stopped(before) else "asleep"))
         if pause and time.monotonic() < last_start:
-            try:
-                frozen = _freeze(live, first, walk, tracer)
-            except NotPaused as problem:
-                because = _reason(pid, problem)
-            else:
-                if frozen is not None:
-                    return frozen
-                because = Say("its memory changed faster than it could be copied")
+            frozen = _frozen_or_why(live, first, walk, tracer)
+            if isinstance(frozen, Frozen):
+                return frozen
+            because = frozen
     found = _read_twice(pid, walk, last_start, agree or (lambda one, two: two if one == two else None), first)
     return found._replace(because=because)
-
-
-def threads_at_rest(pid: int) -> dict[str, tuple[bytes, ...]] | None:
-    """For each thread its state and how often it was switched out; None when one of them runs.
-
-    A thread that sleeps runs no code before it is switched in, and is counted when it is switched out again (proc(5),
-    voluntary_ctxt_switches): where this is the same twice, nothing in the process has run between.
-    """
-    try:
-        threads = {tid: _activity(f"/proc/{pid}/task/{tid}/status") for tid in os.listdir(f"/proc/{pid}/task")}
-    except OSError:
-        return None
-    return threads if all(facts and facts[0] in RESTING for facts in threads.values()) else None
-
-
-def is_stopped(threads: dict[str, tuple[bytes, ...]]) -> bool:
-    """Whether each of them is stopped by a signal."""
-    return all(facts[0] == b"T" for facts in threads.values())
-
-
-def _activity(path: str) -> tuple[bytes, ...]:
-    with open(path, "rb") as file:
-        lines = file.read().splitlines()
-    return tuple(line.split()[1] for line in lines if line.startswith((b"State:", *SWITCHES)))
 
 
 def _first(live: LiveMemory, walk: Walk[T]) -> Frozen[T] | None:
@@ -116,6 +86,18 @@ def _first(live: LiveMemory, walk: Walk[T]) -> Frozen[T] | None:
         return _reading(live, walk)
     except Unreadable:
         return None
+
+
+def _frozen_or_why(
+    live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], tracer: Tracer | None, again: bool = True
+) -> Frozen[T] | Say:
+    try:
+        return _freeze(live, first, walk, tracer) or Say("its memory changed faster than it could be copied")
+    except NotPaused as problem:
+        # On a busy machine a thread that did not stop in time may just not have had a processor.
+        if problem.number == errno.ETIMEDOUT and again:
+            return _frozen_or_why(live, first, walk, tracer, again=False)
+        return _reason(live.pid, problem)
 
 
 def _freeze(live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], tracer: Tracer | None) -> Frozen[T] | None:

@@ -34,6 +34,7 @@ from qqdiag.memory import tracer as program
 from qqdiag.memory.freeze import freeze
 from qqdiag.memory.live import PAGE
 from qqdiag.memory.pause import NotPaused, Tracer
+from qqdiag.memory.rest import threads_at_rest
 from qqdiag.memory.source import MemorySource, Unreadable
 
 FREEZES = 100
@@ -206,7 +207,7 @@ def test_without_a_pause_two_readings_must_agree() -> None:
 def test_target_at_rest_is_read_without_a_pause() -> None:
     with running(SLEEPING) as patient:
         deadline = soon()
-        while freezing.threads_at_rest(patient.pid) is None:  # it has said `ready`, and is about to read its stdin
+        while threads_at_rest(patient.pid) is None:  # it has said `ready`, and is about to read its stdin
             assert time.monotonic() < deadline
         for pause in (True, False):
             frozen = freeze(patient.pid, header, soon(), pause=pause)
@@ -223,7 +224,7 @@ def test_target_that_wakes_while_it_is_read_is_not_at_rest() -> None:
             if not woken:
                 woken.append(patient.ask())
             deadline = soon()
-            while freezing.threads_at_rest(patient.pid) is None:
+            while threads_at_rest(patient.pid) is None:
                 assert time.monotonic() < deadline
             return header(memory)
 
@@ -234,7 +235,7 @@ def test_target_that_wakes_while_it_is_read_is_not_at_rest() -> None:
 
 def test_running_target_is_not_at_rest() -> None:
     with running(COUNTING) as patient:
-        assert freezing.threads_at_rest(patient.pid) is None
+        assert threads_at_rest(patient.pid) is None
 
 
 def test_stopped_target_is_read_and_stays_stopped() -> None:
