@@ -15,7 +15,7 @@ from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
 
-MAX_LOOKS = 100_000  # objects, over one whole walk
+MAX_LOOKS = 20_000  # objects, over one whole walk
 MAX_ITEMS = 16  # of a container: adapters are few, caches are not
 MAX_WORDS = 1_000  # of one frame
 CONTAINERS = ("builtins.dict", "builtins.list", "builtins.tuple", "builtins.set", "collections.deque")

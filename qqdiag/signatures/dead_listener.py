@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Bytes, Missing, Name, Say
-from qqdiag.snapshot import Adapter, Gateway, WebSocket
+from qqdiag.snapshot import Adapter, Gateway, Task, WebSocket
 from qqdiag.waits import ONE_SAMPLE, View
-from qqdiag.waits.listeners import is_open, readers, unfinished, unread, unread_before
+from qqdiag.waits.listeners import failed_listeners, is_open, readers, unfinished, unread, unread_before
 
 ID = "dead-listener"
 SEVERITY = Severity.HANG
@@ -25,7 +25,8 @@ def match(view: View) -> Match | NoMatch | Unknown:
     if named := [one for adapter in adapters if (one := _adapter(view, adapter)) is not None]:
         return Match(tuple(named))
     answers = [_websocket(view, websocket) for websocket in view.websockets if is_open(websocket)]
-    if found := [answer for answer in answers if isinstance(answer, Finding)] or _failed(view):
+    failed = [] if view.torn else failed_listeners(view)  # the task that replaced it may have been missed
+    if found := [one for one in answers if isinstance(one, Finding)] or [_failed(task) for task in failed]:
         return Match(tuple(found))
     lacks = tuple(answer for answer in answers if isinstance(answer, Missing))
     return Unknown(lacks) if lacks else NoMatch(Say("each open WebSocket with unread bytes has a task that reads it"))
@@ -36,9 +37,7 @@ def _adapter(view: View, adapter: Adapter) -> Finding | None:
     task = view.tasks.get(adapter.listener or 0)
     if task is None or unfinished(task):
         return None
-    because = Say(
-        "the adapter's own listener task is {state}, and only that task reads and reconnects", state=task.state
-    )
+    because = Say("the adapter's own listener is {state}, and only it reads and reconnects", state=task.state)
     summary = Say(
         "The listener of {type} is {state}: nobody reads its WebSocket and nobody reconnects.",
         type=adapter.type,
@@ -52,10 +51,10 @@ def _adapter(view: View, adapter: Adapter) -> Finding | None:
     ]
     websocket = next((ws for ws in view.websockets if ws.address == adapter.websocket), None)
     evidence = (*(_evidence(view, websocket) if websocket else ()), *notes)
-    return _finding(Confidence.CERTAIN, because, summary, task.address, evidence, _FATAL if told.get("fatal") else ())
+    return _finding(Confidence.CERTAIN, because, summary, evidence, task.address, _FATAL if told.get("fatal") else ())
 
 
-_FATAL = (Alternative("fatal-close", Say("the adapter stopped on purpose: its log tells the close code")),)
+_FATAL = (Alternative("fatal-close", Say("the close code in its log: it may have stopped on purpose")),)
 
 
 def _websocket(view: View, websocket: WebSocket) -> Finding | Missing | None:
@@ -63,16 +62,12 @@ def _websocket(view: View, websocket: WebSocket) -> Finding | Missing | None:
     if readers(view, websocket) or websocket.fd is None:
         return None
     waiting = unread(view, websocket)
-    if waiting is None:
-        return (view.lacks("sockets") or (ONE_SAMPLE,))[0]
     if not waiting:
-        return None
+        return (view.lacks("sockets") or (ONE_SAMPLE,))[0] if waiting is None else None
     if view.before is None:
         return ONE_SAMPLE
-    if not unread_before(view, websocket):
-        return None
-    if view.torn:
-        return view.torn[0]
+    if not unread_before(view, websocket) or view.torn:
+        return view.torn[0] if view.torn else None
     because = Say("in both samples no unfinished task has a frame that receives from it, and bytes wait unread")
     summary = Say(
         "No task reads the open {type} (fd {fd}): {unread} wait in it.",
@@ -82,39 +77,29 @@ def _websocket(view: View, websocket: WebSocket) -> Finding | Missing | None:
     )
     if websocket.maybe_readers:
         because = Say("a task that holds it calls methods that receive; it may be busy with a message")
-        return _finding(Confidence.POSSIBLE, because, summary, None, _evidence(view, websocket), _BUSY)
-    return _finding(Confidence.CERTAIN, because, summary, None, _evidence(view, websocket), ())
+        return _finding(Confidence.POSSIBLE, because, summary, _evidence(view, websocket), None, _BUSY)
+    return _finding(Confidence.CERTAIN, because, summary, _evidence(view, websocket))
 
 
-_BUSY = (Alternative("slow-handler", Say("look again in a minute: a listener that was busy will have read on")),)
+_BUSY = (Alternative("slow-handler", Say("a second look in a minute: a listener that was busy will have read on")),)
 
 
-def _failed(view: View) -> list[Finding]:
+def _failed(task: Task) -> Finding:
     """A listener that ended by an exception which nobody fetched, and that no other task replaced."""
-    gateway = view.last.gateway
-    if view.torn:  # the task that replaced it may be the one that was missed
-        return []
-    listeners = gateway.listeners if isinstance(gateway, Gateway) else []
-    names = {task.chain[0].name for task in view.tasks.values() if unfinished(task) and task.chain}
-    found = []
-    for task in (view.tasks[address] for address in listeners if address in view.tasks):
-        if unfinished(task) or not task.chain or task.chain[0].name in names:
-            continue
-        name, error = task.chain[0].name, task.exception or Name("Exception")
-        because = Say("its code receives from a WebSocket, no other task runs it, and nobody fetched its exception")
-        summary = Say("The listener {name} ended by {error}, and nobody noticed.", name=name, error=error)
-        evidence = (seen("python", Say("the task ended by {error}, which nobody fetched", error=error)),)
-        found.append(_finding(Confidence.LIKELY, because, summary, task.address, evidence, ()))
-    return found
+    name, error = task.chain[0].name, task.exception or Name("Exception")
+    because = Say("its code receives from a WebSocket, no other task runs it, and nobody fetched its exception")
+    summary = Say("The listener {name} ended by {error}, and nobody noticed.", name=name, error=error)
+    evidence = (seen("python", Say("the task ended by {error}, which nobody fetched", error=error)),)
+    return _finding(Confidence.LIKELY, because, summary, evidence, task.address)
 
 
 def _finding(
     confidence: Confidence,
     because: Say,
     summary: Say,
-    task: int | None,
     evidence: tuple[Evidence, ...],
-    alternatives: tuple[Alternative, ...],
+    task: int | None = None,
+    alternatives: tuple[Alternative, ...] = (),
 ) -> Finding:
     return Finding(
         id=ID,

@@ -93,7 +93,7 @@ def _finding(view: View, thread: LoopThread, task: Task | None, confidence: Conf
     )
 
 
-_ELSEWHERE = Alternative("loop-spinning", Say("whether its work ends, and what it is, shows in a later look"))
+_ELSEWHERE = Alternative("loop-spinning", Say("a second look in a minute: whether its work has ended"))
 
 
 def _spins(name: Name, age: Seconds) -> Say:

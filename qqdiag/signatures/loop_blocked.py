@@ -64,7 +64,7 @@ def _finding(view: View, thread: LoopThread) -> Finding:
     )
 
 
-_STARVED = Alternative("loop-spinning", Say("another thread may hold the interpreter's lock: see which one computes"))
+_STARVED = Alternative("loop-spinning", Say("whether another thread computes: it may hold the interpreter's lock"))
 
 
 def _waits_for_lock(view: View, thread: LoopThread) -> bool:

@@ -78,8 +78,8 @@ def _finding(silence: Silence) -> Finding:
 
 
 _ALTERNATIVES = (
-    Alternative("half-open", Say("a proxy on the way may acknowledge: look whether it has a connection onward")),
-    Alternative("session-zombie", Say("the service may have dropped the session: a new Identify would tell")),
+    Alternative("half-open", Say("whether a proxy on the way, which may acknowledge, has a connection onward")),
+    Alternative("session-zombie", Say("a new Identify: the service may have dropped the session")),
 )
 
 

@@ -70,7 +70,7 @@ def _finding(write: Write, row: Socket) -> Finding:
     )
 
 
-_SLOW = Alternative("slow-peer", Say("look again in half a minute: a slow reader will have taken some bytes"))
+_SLOW = Alternative("slow-peer", Say("a second look in half a minute: a slow reader will have taken some bytes"))
 
 
 def _grade(write: Write) -> tuple[Severity, Confidence, Say]:

@@ -35,6 +35,11 @@ TORN = Missing(
     Say("inspect it again, with a pause"),
 )
 
+TOO_MUCH = Missing(
+    Say("its tasks hold more objects than are looked at, so that who holds a WebSocket may have been missed"),
+    Say("read the await trees yourself: qqdiag inspect --raw PID"),
+)
+
 
 class View:
     """A snapshot with its indexes, made once and shared by all signatures.
@@ -73,7 +78,9 @@ class View:
     @property
     def torn(self) -> tuple[Missing, ...]:
         """Why something that is not in a sample's tasks may have been there; empty when they are all there."""
-        return (TORN,) if any(not python.complete for python in (self.python, self.before) if python) else ()
+        gateways = [one.gateway for one in (self.last, self.earlier) if one and isinstance(one.gateway, Gateway)]
+        torn = any(not python.complete for python in (self.python, self.before) if python)
+        return (TORN,) if torn else (TOO_MUCH,) if any(gateway.truncated for gateway in gateways) else ()
 
     @property
     def stopped(self) -> bool:

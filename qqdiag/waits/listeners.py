@@ -50,3 +50,12 @@ def unread_before(view: View, websocket: WebSocket) -> bool:
     return waiting > 0 and not any(
         address in view.tasks_before and unfinished(view.tasks_before[address]) for address in old.readers
     )
+
+
+def failed_listeners(view: View) -> list[Task]:
+    """Listeners that ended by an exception which nobody fetched, and whose coroutine no unfinished task runs."""
+    gateway = view.last.gateway
+    listeners = gateway.listeners if isinstance(gateway, Gateway) else []
+    names = {task.chain[0].name for task in view.tasks.values() if unfinished(task) and task.chain}
+    ended = [view.tasks[address] for address in listeners if address in view.tasks]
+    return [task for task in ended if not unfinished(task) and task.chain and task.chain[0].name not in names]
