@@ -28,6 +28,9 @@ def read_gateway(runtime: Runtime, python: Python, profiles: Sequence[Profile]) 
     held = holders(reach, python)
     transports = [row for loop in python.loops for row in loop.transports]
     recognised = [one for address in held if (one := _adapter(runtime, address, profiles)) is not None]
+    for adapter in recognised:
+        if adapter.websocket is not None and adapter.listener is not None:
+            held.setdefault(adapter.websocket, Holding()).readers.add(adapter.listener)
     addresses = dict.fromkeys([*held, *(adapter.websocket for adapter in recognised if adapter.websocket)])
     found = [ws for address in addresses if (ws := _websocket(runtime, address, transports, held)) is not None]
     tasks = {task.address: task for task in python.tasks}

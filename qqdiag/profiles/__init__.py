@@ -19,8 +19,6 @@ class AdapterShape:
     type_name: str  # __qualname__ of its class
     module: str  # __module__ of its class
     attributes: dict[str, str]
-    listener: tuple[str, ...]  # qualnames of the functions that read its WebSocket, outermost first
-    heartbeat: tuple[str, ...] = ()
     heartbeat_answered: bool = False  # its protocol answers each heartbeat
 
 
@@ -42,7 +40,6 @@ class Profile:
     home_variable: str  # environment variable of its home
     default_home: str  # below the target user's home
     adapters: tuple[AdapterShape, ...]
-    roots: tuple[str, ...] = ()  # qualnames of classes whose attributes lead to the adapters, for the object search
     log_files: dict[str, str] = field(default_factory=dict)  # our word: path below its home
     line: str = ""  # regular expression of a log line, groups time, level, logger, message
     time_format: str = ""

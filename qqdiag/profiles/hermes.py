@@ -21,8 +21,6 @@ QQBOT = AdapterShape(
         "token_lock": "_token_lock",
         "fatal": "_fatal_error_code",
     },
-    listener=("QQAdapter._listen_loop", "QQAdapter._read_events"),
-    heartbeat=("QQAdapter._heartbeat_loop",),
     heartbeat_answered=True,  # op 11 follows each op 1 (QQ bot documentation, interface-framework/opcode)
 )
 
@@ -32,7 +30,6 @@ PROFILE = Profile(
     home_variable="HERMES_HOME",
     default_home=".hermes",
     adapters=(QQBOT,),
-    roots=("GatewayRunner",),
     log_files={
         "agent": "logs/agent.log",
         "gateway": "logs/gateway.log",
