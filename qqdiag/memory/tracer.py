@@ -122,9 +122,8 @@ def overdue(number: int, frame: object) -> None:
 
 def stand_aside(pid: int, processors: set[int]) -> None:
     """Keep off the processor on which the target last ran, so that it goes on at once when it is let go."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
+    with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
         occupied = int(file.read().rpartition(b")")[2].split()[36])
-    with suppress(OSError):
         os.sched_setaffinity(0, processors - {occupied} or processors)
 
 

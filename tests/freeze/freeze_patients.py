@@ -170,6 +170,32 @@ for thread in threads:
 print(started, flush=True)
 """
 
+# Tasks that never rest: their chains grow and shrink all the time, always in the same order.
+HOT = """
+import asyncio, random, sys
+async def inner(queue):
+    chance = random.random()
+    if chance < 0.3:
+        await asyncio.sleep(0)
+    elif chance < 0.6:
+        await asyncio.sleep(chance / 500)
+    else:
+        queue.put_nowait(1)
+        await queue.get()
+async def middle(queue):
+    await inner(queue)
+async def outer(queue):
+    while True:
+        await middle(queue)
+async def main():
+    queue = asyncio.Queue()
+    tasks = [asyncio.create_task(outer(queue)) for _ in range(int(sys.argv[1]))]
+    await asyncio.sleep(0)
+    print("ready", flush=True)
+    await asyncio.gather(*tasks)
+asyncio.run(main())
+"""
+
 # Answers each line and sleeps again.
 WAKING = """
 import sys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -342,9 +343,12 @@ def test_target_that_exits_while_it_is_read() -> None:
 
 def test_target_that_is_gone() -> None:
     with running(SLEEPING) as patient:
-        pid = patient.pid
+        tracer = Tracer(patient.pid)
     with pytest.raises(QqdiagError):
-        freeze(pid, header, soon())
+        freeze(patient.pid, header, soon())
+    with tracer, pytest.raises(NotPaused) as error:
+        tracer.copy([], soon())
+    assert error.value.number == errno.ENOENT
 
 
 def test_ranges_that_are_unmapped_are_told() -> None:

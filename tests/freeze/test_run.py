@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from freeze_patients import LOOP, SLEEPING, Patient, running, state, tracer_of
+from freeze_patients import HOT, LOOP, SLEEPING, Patient, running, state, tracer_of
 from interpreters import Interpreter
 from msgspec.structs import replace
 
@@ -18,7 +18,7 @@ from qqdiag import run
 from qqdiag.collect import tasks
 from qqdiag.errors import NotReadable, TargetGone
 from qqdiag.memory.pause import Tracer
-from qqdiag.model import Missing, TaskName
+from qqdiag.model import Missing, TaskName, Word
 from qqdiag.run import record, take
 from qqdiag.snapshot import Gateway, Process, Python, Sample, Snapshot, Sockets
 from qqdiag.target import Live, live
@@ -141,6 +141,22 @@ def test_collector_that_hangs_is_missing_in_time(monkeypatch: pytest.MonkeyPatch
         snapshot = take(live(patient.pid), 0)
         assert time.monotonic() - began < 4
         assert isinstance(snapshot.samples[0].sockets, Missing)
+
+
+def test_hot_target_is_read_of_one_moment(interpreter: Interpreter) -> None:
+    """Without a pause up to a quarter of these chains were silently wrong."""
+    whole = (("outer", "middle", "inner", "sleep"), ("outer", "middle", "inner", "Queue.get"))
+    allowed = {chain[:length] for chain in whole for length in range(1, 5)}
+    with running(HOT, "30", python=interpreter.path) as patient, Tracer(patient.pid) as tracer:
+        for _ in range(20):
+            python = tasks.collect(patient.pid, soon(), tracer=tracer).python
+            assert isinstance(python, Python)
+            assert python.method.reveal() == "frozen"
+            assert (len(python.tasks), python.doubts) == (31, [])
+            for task in python.tasks:
+                names = tuple(level.name.reveal() for level in task.chain if level.kind == Word("coroutine"))
+                assert names in allowed or names == ("main",)
+                assert task.doubts == []
 
 
 def exchange(connection: socket.socket, line: bytes) -> bytes:
