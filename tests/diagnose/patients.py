@@ -96,6 +96,27 @@ def about(socket: Any, *tasks: asyncio.Task[None]) -> dict[str, Any]:
     }
 
 
+class Node:
+    """An object that leads to itself, to its neighbours, and to a great many more."""
+
+    def __init__(self, depth: int) -> None:
+        self.me = self
+        self.others = [self] * 3
+        self.many = {number: [self] for number in range(10_000)} if depth == 0 else {}
+        self.next = Node(depth - 1) if depth else None
+
+
+async def tangled() -> None:
+    """A listener whose locals lead into a graph without an end."""
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session, session.ws_connect(URL + "quiet") as socket:
+        nodes = [Node(20) for _ in range(100)]
+        nodes[0].others = nodes
+        say(str((await socket.receive()).data))
+        await socket.receive()
+
+
 class Wrapping:
     """A listener whose receive is in a method of its own."""
 
