@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from qqdiag.snapshot import Python, Task, Timer
+from qqdiag.snapshot import Leaf, Python, Task, Timer
+
+# Leaves through which a cancellation of who waits is passed on: not through a shield, asyncio.wait or a lock.
+PASSES_ON = frozenset({"task", "gather"})
+ENDS_WITH = frozenset({"task", "shield"})  # leaves that are done when the task that they name is
 
 
 class Graph:
     """The tasks of one sample by address, and the edges between them.
 
-    `waiting` has the pending tasks that wait for an address: a future, a task, or a child of a gather. `wakes` has the
-    timers that complete or cancel what is at an address.
+    `waiting` has the pending tasks that wait for an address and would pass a cancellation on to it: a future, a task,
+    or a child of a gather. `wakes` has the timers that complete or cancel what is at an address.
     """
 
     def __init__(self, python: Python | None) -> None:
@@ -20,13 +24,19 @@ class Graph:
         self.waiting: dict[int, list[Task]] = defaultdict(list)
         self.wakes: dict[int, list[Timer]] = defaultdict(list)
         for task in self.tasks.values():
-            leaf = task.leaf
-            if leaf is not None and task.state.reveal() == "pending":
-                for address in {leaf.address, leaf.task, *leaf.children} - {None}:
-                    self.waiting[address or 0].append(task)
+            if task.leaf is not None and task.state.reveal() == "pending":
+                for address in _cancelled_with(task.leaf):
+                    self.waiting[address].append(task)
         for timer in [timer for loop in python.loops for timer in loop.timers] if python else []:
             for address in timer.wakes:
                 self.wakes[address].append(timer)
+
+
+def _cancelled_with(leaf: Leaf) -> set[int]:
+    """What a cancellation of who waits for the leaf cancels as well."""
+    if leaf.kind.reveal() not in PASSES_ON:
+        return {leaf.address}
+    return {leaf.address, *leaf.children} | ({leaf.task} if leaf.task is not None else set())
 
 
 def timers_of(graph: Graph, task: Task) -> list[Timer]:
@@ -56,7 +66,8 @@ def _down(graph: Graph, task: Task) -> Iterator[int]:
         if here.leaf is None:
             return
         yield here.leaf.address
-        here = graph.tasks.get(here.leaf.address if here.leaf.task is None else here.leaf.task)
+        inner = here.leaf.task if here.leaf.kind.reveal() in ENDS_WITH else here.leaf.address
+        here = graph.tasks.get(inner or 0)
 
 
 def _up(graph: Graph, task: Task) -> Iterator[int]:

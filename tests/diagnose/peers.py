@@ -57,8 +57,10 @@ def websocket_server() -> Iterator[int]:
     thread.start()
     try:
         runner = asyncio.run_coroutine_threadsafe(_serve(), loop).result(10)
-        yield runner.addresses[0][1]
-        asyncio.run_coroutine_threadsafe(_end(runner), loop).result(10)
+        try:
+            yield runner.addresses[0][1]
+        finally:
+            asyncio.run_coroutine_threadsafe(_end(runner), loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)

@@ -8,6 +8,7 @@ from matrix_table import words
 
 from qqdiag.diagnose import diagnose
 from qqdiag.finding import Match, NoMatch, Severity, Unknown
+from qqdiag.model import Word
 from qqdiag.signatures import close_hang, half_open, missing_ack
 from qqdiag.waits import View, still
 from qqdiag.waits.graph import timers_of
@@ -123,22 +124,25 @@ def test_a_stopped_process_proves_no_hang() -> None:
 
 def test_a_timer_of_who_waits_for_a_task_ends_that_task_too() -> None:
     inner = task(20)
-    outer = task(30, leaf=leaf(20, task=20))
-    beside = task(40, leaf=leaf(42, task=20))  # as wait_for up to 3.11: a future of its own, beside the task
-    timers = [timer(1.0, 30), timer(2.0, 42), timer(3.0, 99)]
-    view = View(snapshot(sample(tasks=[inner, outer, beside], timers=timers)))
+    outer = task(30, leaf=leaf(20, kind=Word("task"), task=20))
+    beside = task(40, leaf=leaf(42, kind=Word("task"), task=20))  # wait_for up to 3.11: a future beside the task
+    shielding = task(60, leaf=leaf(62, kind=Word("shield"), task=20))  # passes no cancellation on
+    queueing = task(70, leaf=leaf(72, kind=Word("lock"), task=20))  # waits for a lock that the task holds
+    tasks = [inner, outer, beside, shielding, queueing]
+    timers = [timer(1.0, 30), timer(2.0, 42), timer(3.0, 60), timer(4.0, 70), timer(5.0, 99)]
+    view = View(snapshot(sample(tasks=tasks, timers=timers)))
     assert [found.when_at for found in timers_of(view.graph, inner)] == [1.0, 2.0]
 
 
 def test_a_gather_ends_when_each_of_its_children_does() -> None:
-    gathering = task(50, leaf=leaf(51, children=[60, 70]))
+    gathering = task(50, leaf=leaf(51, kind=Word("gather"), children=[60, 70]))
     for timers, count in (([timer(1.0, 60)], 0), ([timer(1.0, 60), timer(2.0, 70)], 2)):
         view = View(snapshot(sample(tasks=[gathering], timers=timers)))
         assert len(timers_of(view.graph, gathering)) == count
 
 
 def test_a_circle_of_tasks_ends() -> None:
-    circle = [task(80, leaf=leaf(90, task=90)), task(90, leaf=leaf(80, task=80))]
+    circle = [task(80, leaf=leaf(90, kind=Word("task"), task=90)), task(90, leaf=leaf(80, kind=Word("task"), task=80))]
     view = View(snapshot(sample(tasks=circle)))
     assert timers_of(view.graph, circle[0]) == []
 
