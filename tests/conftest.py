@@ -2,6 +2,7 @@
 
 Environment:
     QQDIAG_TEST_CACHE     folder of what is made once and used again (default: $XDG_CACHE_HOME/qqdiag-tests)
+    QQDIAG_SID_ROOT       a folder that has Debian's unstable suite already, with what debian_unstable.py lists
     QQDIAG_HERMES_PYTHON  the Python of a virtual environment that has hermes-agent already
     QQDIAG_NO_SKIPS=1     a skipped test fails, unless its reason is one of MAY_SKIP
 """
@@ -21,7 +22,7 @@ import pytest
 from interpreters import Interpreter
 
 pytest_plugins = ["pytester"]
-PACKAGES = {"ip": "iproute2", "openssl": "openssl", "setpriv": "util-linux"}
+PACKAGES = {"debootstrap": "debootstrap", "ip": "iproute2", "openssl": "openssl", "setpriv": "util-linux"}
 MAY_SKIP = (
     "not Linux",  # the parts that read /proc
     "no such architecture here",  # a layout of the other architecture

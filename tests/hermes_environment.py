@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import interpreters
+from cached import cache, locked
 
 VERSION = "0.14.0"
 # aiohttp is what its extra `messaging` pins; the rest of that extra (other platforms' libraries) is of no use here.
@@ -33,22 +31,6 @@ def python() -> Path:
         if not is_complete(folder):
             make(folder)
     return folder / "bin" / "python"
-
-
-def cache() -> Path:
-    given = os.environ.get("QQDIAG_TEST_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    folder = Path(given) if given else base / "qqdiag-tests"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One maker at a time, over processes; the kernel lets go when a maker dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def is_complete(folder: Path) -> bool:

@@ -9,23 +9,27 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-WANTED = ("3.11", "3.12", "3.13", "debian")
+import debian_unstable
+
+WANTED = ("3.11", "3.12", "3.13", "3.14", "3.15", "debian")
 CURE = {
     "3.11": "install CPython 3.11: pyenv install 3.11",
     "3.12": "install CPython 3.12: pyenv install 3.12",
     "3.13": "install CPython 3.13: pyenv install 3.13",
+    "3.14": "install CPython 3.14: pyenv install 3.14, or as root apt-get install debootstrap",
+    "3.15": "install CPython 3.15: pyenv install 3.15, or as root apt-get install debootstrap",
     "debian": "install Debian's CPython: apt-get install python3",
 }
 ASK = """
-import platform, sys
-print(platform.python_version(), "libpython" not in open("/proc/self/maps").read())
+import sys
+print("{}.{}.{}".format(*sys.version_info), "libpython" not in open("/proc/self/maps").read())
 print(sys._base_executable)
 """
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """One CPython: its executable (no launcher), its version as numbers, and whether libpython is linked into it."""
+    """One CPython: its executable (no pyenv shim), its version as numbers, and whether libpython is linked into it."""
 
     name: str  # one of WANTED
     path: Path
@@ -43,7 +47,19 @@ def find(name: str) -> Interpreter | None:
         found = ask(name, path)
         if found is not None and (name == "debian" or "{}.{}".format(*found.version) == name):
             return found
-    return None
+    return unstable(name) if name in debian_unstable.VERSIONS else None
+
+
+def unstable(name: str) -> Interpreter | None:
+    """Debian's newest CPythons, which run under another root. There is no /proc there: all of Debian's are static."""
+    try:
+        path = debian_unstable.launcher(name)
+    except debian_unstable.NotMade as error:
+        CURE[name] = f"{CURE[name]} ({error})"
+        return None
+    asked = [path, "-I", "-c", "import sys; print('{}.{}.{}'.format(*sys.version_info))"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30)
+    return Interpreter(name, path, numbers(told.stdout), True)
 
 
 def candidates(name: str) -> list[Path]:
@@ -72,5 +88,9 @@ def ask(name: str, path: Path) -> Interpreter | None:
     version, static = facts.split()
     if name != "debian" and Path(executable).resolve().parent == Path("/usr/bin"):
         return None
-    major, minor, micro = (int("".join(filter(str.isdigit, part))) for part in version.split(".")[:3])
-    return Interpreter(name, Path(executable), (major, minor, micro), static == "True")
+    return Interpreter(name, Path(executable), numbers(version), static == "True")
+
+
+def numbers(version: str) -> tuple[int, int, int]:
+    major, minor, micro = (int(part) for part in version.split("."))
+    return major, minor, micro

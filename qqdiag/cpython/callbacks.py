@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qqdiag.cpython.codes import FREE, local_names
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.strings import c_string, printable
 from qqdiag.cpython.typeinfo import TypeInfo
@@ -111,11 +112,15 @@ def _touched(runtime: Runtime, address: int, depth: int) -> list[int]:
         return []
 
 
-def closure(runtime: Runtime, function: int) -> list[int]:
-    """The objects in the closure of a Python function."""
+def closure(runtime: Runtime, function: int, name: str | None = None) -> list[int]:
+    """The objects in the closure of a Python function; of the variable `name` alone where one is given."""
     objects, layout = runtime.objects, runtime.layout
     if objects.type_of(function).dotted != "builtins.function":
         return []
     cells = objects.read_word(function + layout.function_closure)
     found = [objects.read_word(cell + layout.cell_contents) for cell in (objects.items(cells, 64) if cells else [])]
+    if name is not None:
+        variables = local_names(objects, runtime.codes.at(objects.read_word(function + layout.function_code)))
+        free = [variable for variable, kind in variables if kind & FREE]
+        found = [item for variable, item in zip(free, found, strict=False) if variable == name]
     return [item for item in found if item]

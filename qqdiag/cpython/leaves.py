@@ -83,7 +83,7 @@ def _by_callbacks(runtime: Runtime, future: Fields) -> Kind | None:
             continue  # the wakeup of a task, most often
         name = callbacks.name(runtime, callback).reveal()
         if name == "shield.<locals>._outer_done_callback":
-            inner = [item for item in callbacks.closure(runtime, callback) if item != future.address]
+            inner = callbacks.closure(runtime, callback, "inner")
             tasks = [item for item in inner if runtime.objects.type_of(item).is_task]
             return "shield", tasks[0] if tasks else None, _futures(runtime, inner), None
         if name == "_chain_future.<locals>._call_check_cancel":
@@ -129,7 +129,7 @@ def _of_frame(runtime: Runtime, address: int, name: Name) -> Kind | None:
     if qualname == "wait_for":  # up to 3.11 it waits for a future of its own, beside the task that it made
         inner = frames.locals_of(runtime, address).get("fut")
         return ("task", inner, [], None) if inner and objects.type_of(inner).is_task else None
-    if qualname == "TaskGroup.__aexit__":
+    if qualname in ("TaskGroup.__aexit__", "TaskGroup._aexit"):  # since 3.14 the one calls the other
         group = frames.locals_of(runtime, address).get("self")
         tasks = objects.attribute(group, "_tasks") if group else None
         return "gather", None, objects.items(tasks, MAX_CHILDREN) if tasks else [], None

@@ -125,9 +125,10 @@ def test_chain_that_comes_back_to_itself(copy: Copy, interpreter: Interpreter) -
     levels = [level for level in nested.chain if level.kind.reveal() == "coroutine"]
     runtime = attach(copy)
     layout = runtime.layout
-    slot = levels[-1].address + layout.coroutine_frame + layout.frame_localsplus
-    top = runtime.objects.read_int(levels[-1].address + layout.coroutine_frame + layout.frame_stacktop)
-    poke(copy, slot + 8 * (top - 1), levels[0].address)
+    frame = levels[-1].address + layout.coroutine_frame
+    read = runtime.objects.read_word if layout.stacktop_is_pointer else runtime.objects.read_int
+    top = layout.stack_depth(frame, read(frame + layout.frame_stacktop))
+    poke(copy, frame + layout.frame_localsplus + 8 * (top - layout.awaited_depth), levels[0].address)
     task = next(task for task in read_python(attach(copy), 0.0).tasks if task.address == nested.address)
     assert [level.address for level in task.chain[: len(levels)]] == [level.address for level in levels]
     assert "The chain comes back to {address}." in {doubt.template for doubt in task.doubts}

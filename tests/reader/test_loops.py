@@ -54,7 +54,7 @@ def test_transports(zoo: Patient) -> None:
 
 
 def test_websocket_readers_of_aiohttp(zoos: Callable[..., Patient]) -> None:
-    zoo = zoos(sys.executable)
+    zoo = zoos(sys.executable, "aiohttp")
     found = main_loop(patients.read(zoo.pid), zoo).transports
     readers = [transport.protocol.reveal() for transport in found if transport.websocket_reader]
     assert sorted(readers) == ["RequestHandler", "ResponseHandler"]

@@ -2,8 +2,8 @@
 
 The reporter task is on the stack while the line is read, so that nothing moves; a line on stdin lets the loop go idle,
 a second one ends the program. With `spin` another loop burns a processor, with `eager` another is
-blocked in an eager task (3.12), with `trace` all runs traced. For CPython 3.11 and later; aiohttp is used where it can
-be imported.
+blocked in an eager task (3.12), with `trace` all runs traced, with `aiohttp` there are tasks of aiohttp's too. For
+CPython 3.11 and later.
 """
 
 from __future__ import annotations
@@ -462,7 +462,7 @@ async def main() -> None:
         started = threading.Event()
         threading.Thread(target=second_loop, args=(what, started), daemon=True, name=what.__name__).start()
         await asyncio.to_thread(started.wait)
-    has_aiohttp = await start_aiohttp()
+    has_aiohttp = "aiohttp" in sys.argv and await start_aiohttp()
     extra = await build(loop)
     HOLD.append(asyncio.Task(Wrapped(), name="wrapped"))
     loop.call_later(5000, print, "an int", None)
@@ -473,7 +473,7 @@ async def main() -> None:
     doomed = asyncio.create_task(forever(), name="cancelled before its start")
     doomed.cancel()
     HOLD.append(doomed)
-    report(loop, {**extra, "aiohttp": has_aiohttp, "tasks": asyncio.all_tasks() | set(done_tasks())})
+    report(loop, {**extra, "aiohttp": has_aiohttp, "tasks": asyncio.all_tasks() | set(held_tasks())})
     for task in HOLD:
         if getattr(task, "get_name", str)() == "spins by yielding":
             task.cancel()
@@ -482,8 +482,9 @@ async def main() -> None:
     os._exit(0)
 
 
-def done_tasks() -> list[object]:
-    return [task for task in HOLD if isinstance(task, asyncio.Future) and hasattr(task, "get_name") and task.done()]
+def held_tasks() -> list[object]:
+    """Those that `all_tasks` leaves out: done ones, and since 3.14 those of Python's own class."""
+    return [task for task in HOLD if hasattr(task, "get_coro")]
 
 
 if __name__ == "__main__":
