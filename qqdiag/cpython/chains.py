@@ -11,7 +11,7 @@ import dataclasses
 import functools
 from typing import NamedTuple
 
-from qqdiag.cpython import cython
+from qqdiag.cpython import cython, frame_objects
 from qqdiag.cpython.codes import CodeInfo, line
 from qqdiag.cpython.frames import MAX_STACK
 from qqdiag.cpython.runtime import Runtime
@@ -119,6 +119,8 @@ class Place(NamedTuple):
 
 def _frame(runtime: Runtime, address: int, head: bytes, kind: Word) -> tuple[Level, int]:
     """A coroutine, generator or async generator, of which `head` was read already."""
+    if runtime.layout.frame_object is not None:
+        return _frame_object(runtime, address, kind)
     fields = runtime.layout.coroutine_head
     if len(head) < fields.size:
         head = runtime.objects.read(address, fields.size)
@@ -161,6 +163,34 @@ def _place(
     )
 
 
+def _frame_object(runtime: Runtime, address: int, kind: Word) -> tuple[Level, int]:
+    """The same up to 3.10, where the frame is an object that goes when the run has ended."""
+    objects, layout = runtime.objects, runtime.layout
+    qualname = objects.read_word(address + layout.coroutine_qualname)
+    frame = objects.read_word(address + layout.coroutine_frame)
+    if not frame:
+        code = runtime.codes.at(objects.read_word(address + (layout.coroutine_code or 0)))
+        return Level(kind=kind, address=address, name=runtime.names.at(qualname, code.qualname), code=code.index), 0
+    head = frame_objects.read(objects, frame)
+    code = runtime.codes.at(head.code)
+    valid = -2 <= head.offset < code.size
+    level = Level(
+        kind=kind,
+        address=address,
+        name=runtime.names.at(qualname, code.qualname),
+        code=code.index,
+        line=line(objects, code, head.offset) if valid else None,
+        offset=head.offset if valid else None,
+        suspended=head.state != frame_objects.EXECUTING,
+    )
+    if head.state != frame_objects.SUSPENDED or not awaits(runtime, head.state, code, head.offset, kind):
+        return level, 0
+    held = frame_objects.stack(objects, head, MAX_STACK)
+    if not held:
+        raise Unreadable(frame)
+    return level, held[-1]
+
+
 def awaits(runtime: Runtime, state: int, code: CodeInfo, offset: int, kind: Word) -> bool:
     """Whether a suspended frame stands in an await or `yield from`, rather than in a plain `yield`."""
     layout = runtime.layout
@@ -172,7 +202,8 @@ def awaits(runtime: Runtime, state: int, code: CodeInfo, offset: int, kind: Word
         return False
     opcode, argument = runtime.objects.read(code.start + offset + 2, 2)
     # RESUME's argument: 1 after yield, 2 after yield from, 3 after await (Lib/dis docs, CPython 3.11)
-    return (opcode in layout.resume_opcodes and argument & 3 >= 2) or opcode in layout.unknown_opcodes
+    awaiting = opcode in layout.resume_opcodes and argument & 3 >= layout.resume_argument
+    return awaiting or opcode in layout.unknown_opcodes
 
 
 def _wrapped(runtime: Runtime, address: int) -> int:

@@ -15,6 +15,7 @@ from qqdiag.memory.source import MemorySource, Unreadable
 
 MAX_DIGITS = 32  # of 30 bits: no number that is looked at is longer, and a float holds it
 INT_TAG = struct.Struct("<q")
+WEAK_REFERENCES = frozenset({"weakref.ReferenceType", "builtins.weakref"})  # since 3.10, and before
 PEEK = 256  # holds most coroutines with their value stack
 SHORT = 16  # items of a tuple that PEEK surely holds
 BLOCK = 4096  # no page is smaller: a read within a block needs one page
@@ -229,7 +230,7 @@ class Objects:
         """What a weakref refers to; None when it is dead or no weakref."""
         head, layout = self.peek(address), self.layout
         info = self.type_at(int.from_bytes(head[layout.object_type : layout.object_type + 8], "little"))
-        if "weakref.ReferenceType" not in info.bases:
+        if WEAK_REFERENCES.isdisjoint(info.bases):
             return None
         word = head[layout.weakref_object : layout.weakref_object + 8]
         target = int.from_bytes(word, "little") if len(word) == 8 else self.read_word(address + layout.weakref_object)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from qqdiag.cpython import asyncio_offsets, layouts
+from qqdiag.cpython import asyncio_offsets, layouts, unexported
 from qqdiag.cpython.codes import Codes, Names
 from qqdiag.cpython.debug_offsets import published
 from qqdiag.cpython.layout import Layout
@@ -65,7 +65,7 @@ def attach(memory: MemorySource) -> Runtime:
     """The Python runtime of a target. Raises NotReadable (with the numbers found) and TargetGone."""
     regions = memory.regions()
     image, symbols = _interpreter(memory, regions)
-    version = _version(memory, symbols)
+    version = _version(memory, image, symbols)
     measured = layouts.layout(version[:2])
     if measured is None:
         raise _unsupported(version)
@@ -108,14 +108,11 @@ def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.I
     )
 
 
-def _version(memory: MemorySource, symbols: dict[str, int]) -> tuple[int, int, int]:
-    """From `Py_Version` (exported since 3.11), a hexversion."""
-    if "Py_Version" not in symbols:
-        raise NotReadable(
-            Say("This is a CPython before 3.11 (it does not export Py_Version), which is not supported."),
-            Say(WRITABLE),
-        )
+def _version(memory: MemorySource, image: elf.Image, symbols: dict[str, int]) -> tuple[int, int, int]:
+    """From `Py_Version` (exported since 3.11), a hexversion; before that by the sizes of the types, and by `sys`."""
     try:
+        if "Py_Version" not in symbols:
+            return unexported.version(memory, image, symbols["_PyRuntime"])
         value = int.from_bytes(memory.read(symbols["Py_Version"], 4), "little")
     except Unreadable as error:
         raise _damaged(error.address) from error

@@ -12,8 +12,9 @@ import pytest
 from interpreters import Interpreter
 from patients import Patient
 
+from qqdiag.cpython import frame_objects
 from qqdiag.cpython.read import read_python
-from qqdiag.cpython.runtime import attach
+from qqdiag.cpython.runtime import Runtime, attach
 from qqdiag.errors import NotReadable, TargetGone
 from qqdiag.memory.live import PAGE, LiveMemory
 from qqdiag.memory.source import MemorySource, Region, Unreadable
@@ -124,14 +125,21 @@ def test_chain_that_comes_back_to_itself(copy: Copy, interpreter: Interpreter) -
     nested = next(task for task in read_python(attach(copy), 0.0).tasks if task.name.reveal() == "nested")
     levels = [level for level in nested.chain if level.kind.reveal() == "coroutine"]
     runtime = attach(copy)
-    layout = runtime.layout
-    frame = levels[-1].address + layout.coroutine_frame
-    read = runtime.objects.read_word if layout.stacktop_is_pointer else runtime.objects.read_int
-    top = layout.stack_depth(frame, read(frame + layout.frame_stacktop))
-    poke(copy, frame + layout.frame_localsplus + 8 * (top - layout.awaited_depth), levels[0].address)
+    poke(copy, awaiting_slot(runtime, levels[-1].address), levels[0].address)
     task = next(task for task in read_python(attach(copy), 0.0).tasks if task.address == nested.address)
     assert [level.address for level in task.chain[: len(levels)]] == [level.address for level in levels]
     assert "The chain comes back to {address}." in {doubt.template for doubt in task.doubts}
+
+
+def awaiting_slot(runtime: Runtime, coroutine: int) -> int:
+    """The address of the word on a coroutine's value stack that holds what it awaits."""
+    layout, word = runtime.layout, runtime.objects.read_word
+    frame = coroutine + layout.coroutine_frame
+    if layout.frame_object is not None:
+        return frame_objects.read(runtime.objects, word(frame)).top - 8
+    read = word if layout.stacktop_is_pointer else runtime.objects.read_int
+    top = layout.stack_depth(frame, read(frame + layout.frame_stacktop))
+    return frame + layout.frame_localsplus + 8 * (top - layout.awaited_depth)
 
 
 def test_waiter_that_is_not_the_leaf(copy: Copy) -> None:

@@ -31,8 +31,9 @@ def test_what_timers_wake(zoo: Patient) -> None:
     loop = main_loop(python, zoo)
     waiter = next(task.waiter for task in python.tasks if task.name.reveal() == "nested")
     assert [waiter] in [timer.wakes for timer in loop.timers]
-    timeout = next(timer for timer in loop.timers if task(python, "timeout") in timer.wakes)
-    assert timeout.callback.reveal() == "Timeout._on_timeout"
+    if zoo.truth["version"] >= [3, 11]:
+        timeout = next(timer for timer in loop.timers if task(python, "timeout") in timer.wakes)
+        assert timeout.callback.reveal() == "Timeout._on_timeout"
     handshake = next(timer for timer in loop.timers if "handshake" in timer.callback.reveal())
     assert handshake.wakes == [t.waiter for t in python.tasks if t.name.reveal() == "handshake"]
     assert not next(timer for timer in loop.timers if timer.callback.reveal() == "print").wakes

@@ -3,13 +3,14 @@
 The reporter task is on the stack while the line is read, so that nothing moves; a line on stdin lets the loop go idle,
 a second one ends the program. With `spin` another loop burns a processor, with `eager` another is
 blocked in an eager task (3.12), with `trace` all runs traced, with `aiohttp` there are tasks of aiohttp's too. For
-CPython 3.11 and later.
+CPython 3.9 and later.
 """
 
 from __future__ import annotations
 
 import asyncio
 import asyncio.subprocess
+import builtins
 import functools
 import gc
 import json
@@ -119,14 +120,14 @@ async def in_async_generator() -> None:
 async def in_anext() -> None:
     generator = numbers()
     HOLD.append(generator)
-    await anext(generator)
-    await anext(generator, None)
+    await generator.__anext__()
+    await (anext(generator, None) if "anext" in dir(builtins) else generator.__anext__())
 
 
 async def in_aclose() -> None:
     generator = numbers()
     HOLD.append(generator)
-    await anext(generator)
+    await generator.__anext__()
     await generator.aclose()
 
 
@@ -353,7 +354,7 @@ def describe(task) -> dict[str, object]:
         "type": type(task).__qualname__,
         "state": "cancelled" if task.cancelled() else "failed" if failed else "finished" if done else "pending",
         "exception": type(task._exception).__qualname__ if failed else None,
-        "cancelling": task.cancelling(),
+        "cancelling": task.cancelling() if hasattr(task, "cancelling") else int(task._must_cancel),  # since 3.11
         "waiter": id(waiter) if waiter is not None else None,
         "loop": id(task.get_loop()),
         "chain": [] if done else chain(task),
@@ -413,8 +414,9 @@ async def build(loop) -> dict[str, object]:
     start(asyncio.wait([leaf, start(forever(), "other")], return_when="FIRST_COMPLETED"), "wait")
     start(asyncio.wait_for(forever(), 2500), "wait_for")
     start(awaits(leaf), "waits for a task")
-    start(in_group(), "group")
-    start(in_timeout(), "timeout")
+    if hasattr(asyncio, "TaskGroup"):
+        start(in_group(), "group")
+        start(in_timeout(), "timeout")
     start(in_lock(lock), "holds the lock")
     start(in_lock(lock), "waits for the lock")
     start(asyncio.Event().wait(), "event")
