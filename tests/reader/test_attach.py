@@ -13,33 +13,17 @@ from pathlib import Path
 import interpreters
 import patients
 import pytest
+from edited import Edited, sentence
 from interpreters import Interpreter
 from patients import Patient
 
-from qqdiag.cpython import debug_offsets, layouts
+from qqdiag.cpython import layouts
 from qqdiag.cpython.read import read_python
 from qqdiag.cpython.runtime import attach
-from qqdiag.errors import NoSuchTarget, NotReadable, QqdiagError
+from qqdiag.errors import NoSuchTarget, NotReadable
 from qqdiag.memory.live import PAGE, LiveMemory
 from qqdiag.memory.source import Region
-from qqdiag.model import Text
 from qqdiag.snapshot import Python
-
-
-class Edited(LiveMemory):
-    """A live process in which some words read as other ones."""
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(pid)
-        self.edits: dict[int, bytes] = {}
-
-    def read(self, address: int, size: int) -> bytes:
-        data = bytearray(super().read(address, size))
-        for at, value in self.edits.items():
-            for index, byte in enumerate(value):
-                if address <= at + index < address + size:
-                    data[at + index - address] = byte
-        return bytes(data)
 
 
 class WithLibrary(LiveMemory):
@@ -49,14 +33,6 @@ class WithLibrary(LiveMemory):
 
     def regions(self) -> list[Region]:
         return [*super().regions(), Region(PAGE, 2 * PAGE, True, False, 0, self.library)]
-
-
-def sentence(error: QqdiagError) -> str:
-    values = {
-        name: value.reveal() if isinstance(value, Text) else value for name, value in error.message.values.items()
-    }
-    assert error.hint.template
-    return error.message.template.format(**values)
 
 
 def test_version_and_flavour(zoo: Patient, interpreter: Interpreter) -> None:
@@ -191,53 +167,6 @@ def test_other_layout_of_tasks(zoo: Patient) -> None:
         with pytest.raises(NotReadable) as caught:
             read_python(again, 0.0)
     assert f"_asyncio.Task has {info.basicsize + 8} bytes where {info.basicsize}" in sentence(caught.value)
-
-
-@pytest.fixture
-def published(zoos: Callable[..., Patient]) -> Patient:
-    """A target that publishes its offsets."""
-    found = interpreters.find("3.13")
-    if found is None:
-        pytest.skip(interpreters.CURE["3.13"])
-    return zoos(found.path)
-
-
-def test_free_threaded_build(published: Patient) -> None:
-    with Edited(published.pid) as memory:
-        memory.edits[attach(memory).address + 16] = struct.pack("<Q", 1)
-        with pytest.raises(NotReadable) as caught:
-            attach(memory)
-    assert "free-threaded" in sentence(caught.value)
-
-
-def test_published_offsets_equal_the_measured_ones(published: Patient) -> None:
-    with LiveMemory(published.pid) as memory:
-        layout = attach(memory).layout
-    measured = layouts.layout((3, 13))
-    names = [name for name in debug_offsets.FIELDS_3_13 if name is not None]
-    assert len(names) > 30
-    assert {name: getattr(layout, name) for name in names} == {name: getattr(measured, name) for name in names}
-
-
-@pytest.mark.parametrize("value", [2**63, 1 << 20, 13])
-def test_published_offsets_are_untrusted(published: Patient, value: int) -> None:
-    """No field may be out of bounds or misaligned, whichever it is."""
-    with Edited(published.pid) as memory:
-        address = attach(memory).address
-        for index, name in enumerate(debug_offsets.FIELDS_3_13):
-            if name is None or (name in debug_offsets.BYTE_FIELDS and value == 13):
-                continue
-            memory.edits = {address + debug_offsets.HEADER + 8 * index: struct.pack("<Q", value)}
-            with pytest.raises(NotReadable):
-                attach(memory)
-
-
-def test_damaged_cookie(published: Patient) -> None:
-    with Edited(published.pid) as memory:
-        memory.edits[attach(memory).address] = b"nonsense"
-        with pytest.raises(NotReadable) as caught:
-            attach(memory)
-    assert "damaged" in sentence(caught.value)
 
 
 def test_layouts_are_files() -> None:
