@@ -136,10 +136,10 @@ def _sleep(runtime: Runtime, python: Python, task: Task) -> float | None:
 
 
 def _from_threads(reach: Reach, python: Python) -> set[int]:
-    """What the running frames of threads hold: an adapter may be referred to by the main function alone."""
+    """What the frames of the event loops' threads hold: an adapter may be referred to by the main function alone."""
     found: set[int] = set()
     for thread in python.threads:
-        for row in thread.frames:
+        for row in thread.frames if thread.loop is not None else ():
             try:
                 found |= reach.of_frame(frame_at(reach.runtime, row.address), HOPS)
             except Unreadable:

@@ -7,9 +7,9 @@ containers only, looks at each object once, and stops after MAX_LOOKS. What it d
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
-from qqdiag.cpython import frames
+from qqdiag.cpython import attributes, frames
 from qqdiag.cpython.frames import RawFrame
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import TypeInfo
@@ -79,7 +79,8 @@ class Reach:
             own = frozenset((address,)) if self._wants(info) else frozenset[int]()
             if hops <= 0 or self._is_closed(info):
                 return own
-            return own.union(*(self.of_object(inner, hops - 1) for inner in self._inside(address, info)))
+            inside = self._inside(address, info, whole=hops > 1)
+            return own.union(*(self.of_object(inner, hops - 1) for inner in inside))
         except Unreadable:
             return frozenset()
 
@@ -98,13 +99,16 @@ class Reach:
                 self.classes[info.address] = info
         return known
 
-    def _inside(self, address: int, info: TypeInfo) -> Iterator[int]:
+    def _inside(self, address: int, info: TypeInfo, *, whole: bool) -> Iterable[int]:
+        """Attributes or items. Of a container that is not to be looked at whole none, unless its first may be ours."""
         objects = self.runtime.objects
-        if info.dotted == "builtins.dict":
-            return (value for _, value in objects.pairs(address, MAX_ITEMS))
-        if info.dotted in CONTAINERS:
-            return iter(objects.items(address, MAX_ITEMS))
-        return iter(objects.attributes(address).values())
+        if info.dotted not in CONTAINERS:
+            return attributes.read_values(objects, address)
+        pairs = info.dotted == "builtins.dict"
+        items = (
+            [value for _, value in objects.pairs(address, MAX_ITEMS)] if pairs else objects.items(address, MAX_ITEMS)
+        )
+        return items if whole or (items and not self._is_closed(objects.type_of(items[0]))) else ()
 
 
 def _is_foreign(module: str) -> bool:

@@ -56,6 +56,20 @@ def read_one(objects: Objects, address: int, name: str) -> int | None:
     return objects.read_word(values + 8 * index) or None
 
 
+def read_values(objects: Objects, address: int) -> list[int]:
+    """The values of all instance attributes without their names: what is not asked for is not read."""
+    info = objects.type_of(address)
+    found = [objects.read_word(address + offset) for offset in _slots(objects, info).values()]
+    dictionary, values = _storage(objects, info, address)
+    if dictionary:
+        pairs = containers.dict_pairs(objects.memory, objects.layout, dictionary, MAX_ATTRIBUTES)
+        found += [value for _, value in pairs]
+    elif values and info.cached_keys:
+        keys = containers.keys_entries(objects.memory, objects.layout, info.cached_keys, MAX_ATTRIBUTES)
+        found += containers.words(objects.memory, values, len(keys))
+    return [value for value in found if value]
+
+
 def slot_words(objects: Objects, address: int, names: tuple[str, ...]) -> list[int]:
     """Some `__slots__` of an instance, read in one piece: addresses, 0 for a slot that is not set or not there."""
     info = objects.type_of(address)

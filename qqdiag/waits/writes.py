@@ -71,10 +71,11 @@ def _write(view: View, task: Task, level: Level) -> Write:
 
 
 def _transport(view: View, task: Task) -> Transport | None:
-    """The transport it writes to: its WebSocket's, or the one transport of its loop that is told to pause."""
+    """The transport it writes to: its leaf's, its WebSocket's, or the one of its loop that is told to pause."""
     loop = view.loops.get(task.loop)
-    transports = loop.transports if loop else []
-    fds = {ws.fd for ws in view.websockets if task.address in ws.holders and ws.fd is not None}
-    paused = [item for item in transports if item.writing_paused or item.buffered]
-    mine = [item for item in paused if item.fd in fds]
-    return mine[0] if mine else paused[0] if len(paused) == 1 else None
+    paused = [item for item in loop.transports if item.writing_paused or item.buffered] if loop else []
+    held = {ws.fd for ws in view.websockets if task.address in ws.holders}
+    for fds in ({task.leaf.fd} if task.leaf else set(), held):
+        if mine := [item for item in paused if item.fd in fds]:
+            return mine[0]
+    return paused[0] if len(paused) == 1 else None
