@@ -185,6 +185,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     exception: Name | None = None  # its type, when failed
     exception_fetched: bool | None = None  # None: not failed, or not known
     cancelling: int = 0  # cancel requests counted (3.11+), at least 1 when one must still be delivered
+    awaited_by: list[int] | None = None  # tasks and futures, as the interpreter itself keeps them; None before 3.14
     truncated: bool = False
     doubts: list[Say] = []
 

@@ -13,6 +13,7 @@ from qqdiag.memory.source import Unreadable
 PENDING, CANCELLED, FINISHED, UNKNOWN = "pending", "cancelled", "finished", "unknown"
 STATES = {0: PENDING, 1: CANCELLED, 2: FINISHED}  # fut_state (Modules/_asynciomodule.c)
 MAX_CALLBACKS = 1_000
+MAX_AWAITERS = 10_000
 
 
 @dataclasses.dataclass(slots=True)
@@ -31,6 +32,8 @@ class Fields:
     coroutine: int = 0
     name: str | None = None
     cancelling: int = 0
+    awaited_by: int = 0  # a set, or the only one
+    awaited_by_set: bool = True
 
 
 def fields(runtime: Runtime, address: int) -> Fields:
@@ -59,6 +62,9 @@ def _c_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:
         more_callbacks=words[layout.future_callbacks // 8],
     )
     if task:
+        if layout.future_awaited_by is not None and layout.future_awaited_by_is_set is not None:
+            found.awaited_by = words[layout.future_awaited_by // 8]
+            found.awaited_by_set = bool(_int(words, layout.future_awaited_by_is_set) & 0xFF)
         found.waiter = words[layout.task_waiter // 8]
         found.coroutine = words[layout.task_coroutine // 8]
         found.name = task_name(runtime, words[layout.task_name // 8])
@@ -71,6 +77,15 @@ def _c_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:
 def _int(words: Sequence[int], offset: int) -> int:
     """The C int at `offset` of a struct that was unpacked in words."""
     return words[offset // 8] >> (offset % 8 * 8) & 0xFFFFFFFF
+
+
+def awaited_by(runtime: Runtime, future: Fields) -> list[int] | None:
+    """The tasks and futures that await it, as the interpreter itself keeps them since 3.14 (gh-91048); None before."""
+    if runtime.layout.future_awaited_by is None:
+        return None
+    if not future.awaited_by:
+        return []
+    return runtime.objects.items(future.awaited_by, MAX_AWAITERS) if future.awaited_by_set else [future.awaited_by]
 
 
 def task_name(runtime: Runtime, address: int) -> str | None:
@@ -114,6 +129,7 @@ def _python_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:
         coroutine=held("_coro"),
         name=task_name(runtime, held("_name")),
         cancelling=_cancels(runtime, held("_num_cancels_requested"), held("_must_cancel")),
+        awaited_by=held("_Future__asyncio_awaited_by"),
     )
 
 

@@ -8,7 +8,7 @@ from qqdiag.cpython import chains, leaves
 from qqdiag.cpython.chains import Chain, type_name
 from qqdiag.cpython.codes import line
 from qqdiag.cpython.frames import RawFrame, Thread, offset_of
-from qqdiag.cpython.futures import CANCELLED, FINISHED, PENDING, Fields, fields
+from qqdiag.cpython.futures import CANCELLED, FINISHED, PENDING, Fields, awaited_by, fields
 from qqdiag.cpython.registry import Books
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.strings import printable
@@ -89,6 +89,7 @@ def _task(context: Context, found: Fields) -> Task:
         exception=_exception(runtime, found),
         exception_fetched=not found.log_traceback if _failed(runtime, found) else None,
         cancelling=found.cancelling,
+        awaited_by=_awaited_by(runtime, found),
         truncated=chain.truncated,
         doubts=doubts + chain.doubts,
     )
@@ -168,6 +169,13 @@ def _running_level(runtime: Runtime, frame: RawFrame) -> Level:
         offset=offset,
         suspended=False,
     )
+
+
+def _awaited_by(runtime: Runtime, found: Fields) -> list[int] | None:
+    try:
+        return awaited_by(runtime, found)
+    except Unreadable:
+        return None
 
 
 def _failed(runtime: Runtime, found: Fields) -> bool:

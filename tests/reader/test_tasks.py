@@ -65,6 +65,7 @@ def check(patient: Patient, python: Python) -> None:
         if not expected["name"].isprintable():
             expected["name"] = "a\\x1b[31mred\\x00"
         assert seen(task) == expected
+        assert (None if task.awaited_by is None else sorted(task.awaited_by)) == truth["awaited_by"]
         assert not task.doubts
         if expected["state"] not in ("finished", "cancelled", "failed"):
             chain = [seen_level(python, level) for level in task.chain]

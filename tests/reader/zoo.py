@@ -357,6 +357,7 @@ def describe(task) -> dict[str, object]:
         "cancelling": task.cancelling() if hasattr(task, "cancelling") else int(task._must_cancel),  # since 3.11
         "waiter": id(waiter) if waiter is not None else None,
         "loop": id(task.get_loop()),
+        "awaited_by": sorted(map(id, task._asyncio_awaited_by or ())) if hasattr(task, "_asyncio_awaited_by") else None,
         "chain": [] if done else chain(task),
     }
 
