@@ -160,14 +160,33 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
     """What the innermost level waits for."""
 
-    kind: Word  # future task gather shield timer lock event condition queue executor unknown nothing
+    # future task gather shield wait timer lock event condition semaphore queue executor process unknown nothing
+    kind: Word
     address: int
     type: Name
     state: Word  # pending cancelled finished unknown
     task: int | None = None  # the task, where the leaf is one or a lock's holder is known
     children: list[int] = []  # of a gather: the tasks and futures it waits for
     fd: int | None = None
+    writable: bool | None = None  # it waits until the fd takes (True) or has (False) bytes; None: not known, or no fd
     deadline_at: float | None = None  # the timer that will complete it
+    lock: int | None = None  # the Lock of `Python.locks` that it waits at
+    thread: int | None = None  # native id of the thread whose frames work on it
+    job: Word | None = None  # of an executor: pending (no thread has begun it), running …
+    process: int | None = None  # pid of the child whose end it waits for, in the target's own pid namespace
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
+    """A synchronizer of asyncio that a task holds or waits at. None keeps its owner: see cpython/held.py."""
+
+    address: int
+    kind: Word  # lock semaphore condition event queue
+    type: Name
+    locked: bool | None  # whether who comes now must wait; None: depends on what it does (condition, queue)
+    value: int | None = None  # semaphore: how many may still enter; queue: items in it
+    holders: list[int] = []  # the tasks inside an `async with` of it
+    holder_known: bool = False  # False: somebody may hold it by a plain `await lock.acquire()`
+    waiters: list[int] = []  # tasks, in the order in which they will be let in
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,6 +203,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     leaf: Leaf | None = None
     exception: Name | None = None  # its type, when failed
     exception_fetched: bool | None = None  # None: not failed, or not known
+    awaiters: list[int] = []  # the tasks that wait for it
     cancelling: int = 0  # cancel requests counted (3.11+), at least 1 when one must still be delivered
     awaited_by: list[int] | None = None  # tasks and futures, as the interpreter itself keeps them; None before 3.14
     truncated: bool = False
@@ -245,6 +265,7 @@ class Python(msgspec.Struct, frozen=True, kw_only=True, tag="python"):
     threads: list[PyThread] = []
     loops: list[Loop] = []
     tasks: list[Task] = []
+    locks: list[Lock] = []
     doubts: list[Say] = []
 
 

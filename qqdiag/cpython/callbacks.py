@@ -41,7 +41,7 @@ def _qualname(runtime: Runtime, callback: int, depth: int) -> str:
         return _qualname(runtime, objects.read_word(callback + layout.partial_function), depth + 1)
     if info.dotted == "builtins.function":
         return objects.text(objects.read_word(callback + layout.function_qualname)) or info.qualname
-    if info.dotted == "builtins.builtin_function_or_method":
+    if info.dotted in ("builtins.builtin_function_or_method", "builtins.builtin_method"):
         return _builtin_name(runtime, callback)
     return info.qualname
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from qqdiag.cpython import callbacks, frames
+import dataclasses
+
+from qqdiag.cpython import callbacks, descriptors, frames, held, locks, workers
+from qqdiag.cpython.causes import Causes
 from qqdiag.cpython.chains import Chain, type_name
 from qqdiag.cpython.futures import UNKNOWN, Fields, fields
 from qqdiag.cpython.futures import callbacks as callbacks_of
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
-from qqdiag.model import Name, Word
-from qqdiag.snapshot import Leaf, Timer
+from qqdiag.model import Word
+from qqdiag.snapshot import Leaf, Level, Timer
 
 MAX_CHILDREN = 100_000
 GATHERING = "asyncio.tasks._GatheringFuture"
@@ -23,7 +26,17 @@ SYNCHRONIZERS = {
     "Queue.put": "queue",
     "Queue.join": "queue",
 }
-SYNCHRONIZER_MODULES = ("asyncio.locks", "asyncio.queues")
+RELEASED = ("lock", "semaphore")  # what a holder's leaving wakes
+WATCHED = ("future", "event", "condition")  # what a library may wait in for its socket
+# Other coroutines of asyncio whose locals say what they wait for; of a process the attribute that holds its pid.
+FRAMES = {
+    "_wait": "",
+    "wait_for": "",
+    "TaskGroup.__aexit__": "",
+    "TaskGroup._aexit": "",
+    "BaseSubprocessTransport._wait": "_pid",
+    "Process.wait": "pid",
+}
 
 
 def deadlines(timers: list[Timer]) -> dict[int, float]:
@@ -35,7 +48,22 @@ def deadlines(timers: list[Timer]) -> dict[int, float]:
     return found
 
 
-def leaf(runtime: Runtime, chain: Chain, deadline: dict[int, float]) -> Leaf | None:
+@dataclasses.dataclass(slots=True)
+class Cause:
+    """Why a future is not done: the fields of `Leaf` that say it."""
+
+    kind: str
+    task: int | None = None
+    children: list[int] = dataclasses.field(default_factory=list)
+    fd: int | None = None
+    writable: bool | None = None
+    lock: int | None = None
+    thread: int | None = None
+    job: str | None = None
+    process: int | None = None
+
+
+def leaf(runtime: Runtime, chain: Chain, causes: Causes) -> Leaf | None:
     """The leaf of a suspended chain; None when it has no level."""
     if not chain.levels:
         return None
@@ -45,38 +73,54 @@ def leaf(runtime: Runtime, chain: Chain, deadline: dict[int, float]) -> Leaf | N
         return Leaf(kind=Word(kind), address=last.address, type=last.name, state=Word(UNKNOWN))
     try:
         future = fields(runtime, chain.end)
-        kind, task, children, fd = _kind(runtime, chain, future, deadline)
+        cause = _cause(runtime, chain, future, causes)
     except Unreadable:
         return Leaf(kind=Word("unknown"), address=last.address, type=last.name, state=Word(UNKNOWN))
     return Leaf(
-        kind=Word(kind),
+        kind=Word(cause.kind),
         address=chain.end,
         type=type_name(future.info),
         state=Word(future.state),
-        task=task,
-        children=children,
-        fd=fd,
-        deadline_at=deadline.get(chain.end),
+        task=cause.task,
+        children=cause.children,
+        fd=cause.fd,
+        writable=cause.writable,
+        deadline_at=causes.deadline.get(chain.end),
+        lock=cause.lock,
+        thread=cause.thread,
+        job=Word(cause.job) if cause.job else None,
+        process=cause.process,
     )
 
 
-Kind = tuple[str, int | None, list[int], int | None]
-
-
-def _kind(runtime: Runtime, chain: Chain, future: Fields, deadline: dict[int, float]) -> Kind:
-    """(kind, task, children, fd) of the future at the end of a chain."""
+def _cause(runtime: Runtime, chain: Chain, future: Fields, causes: Causes) -> Cause:
+    """What the future at the end of a chain is, and who completes it."""
     if future.info.is_task:
-        return "task", future.address, [], None
+        return Cause("task", future.address)
     if GATHERING in future.info.bases:
         children = runtime.objects.attribute(future.address, "_children")
-        return "gather", None, runtime.objects.items(children, MAX_CHILDREN) if children else [], None
-    found = _by_callbacks(runtime, future) or _by_waiting_frame(runtime, chain)
-    if found is not None:
-        return found
-    return ("timer" if future.address in deadline else "future"), None, [], None
+        return Cause("gather", children=runtime.objects.items(children, MAX_CHILDREN) if children else [])
+    found = _by_callbacks(runtime, future, causes) or _by_waiting_frame(runtime, chain, causes)
+    if future.address in causes.deadline:
+        return found or Cause("timer")
+    found = found or Cause("future")
+    if found.kind in WATCHED and found.fd is None:
+        _watch(runtime, chain, future, causes, found)
+    return found
 
 
-def _by_callbacks(runtime: Runtime, future: Fields) -> Kind | None:
+def _watch(runtime: Runtime, chain: Chain, future: Fields, causes: Causes, cause: Cause) -> None:
+    """The fd that a library waits for; where there is none, the thread that works on the future."""
+    watched = descriptors.of_levels(runtime, chain.levels)
+    if watched is None and cause.kind == "future":
+        watched = causes.watched.get(future.address)
+    if watched is not None:
+        cause.fd, cause.writable = watched
+    elif cause.kind == "future":
+        cause.thread = causes.workers.get(future.address)
+
+
+def _by_callbacks(runtime: Runtime, future: Fields, causes: Causes) -> Cause | None:
     """What the callbacks on the future say: a shield, a job of an executor, a socket operation."""
     for callback in callbacks_of(runtime, future):
         if runtime.objects.type_of(callback).dotted not in ("builtins.function", callbacks.PARTIAL):
@@ -85,12 +129,22 @@ def _by_callbacks(runtime: Runtime, future: Fields) -> Kind | None:
         if name == "shield.<locals>._outer_done_callback":
             inner = callbacks.closure(runtime, callback, "inner")
             tasks = [item for item in inner if runtime.objects.type_of(item).is_task]
-            return "shield", tasks[0] if tasks else None, _futures(runtime, inner), None
-        if name == "_chain_future.<locals>._call_check_cancel":
-            return "executor", None, [], None
+            return Cause("shield", tasks[0] if tasks else None, _futures(runtime, inner))
+        if name == workers.CHAINED:
+            return _job(runtime, callback, causes)
         if name.endswith(("._sock_read_done", "._sock_write_done")):
-            return "future", None, [], _descriptor(runtime, callback)
+            fd = _descriptor(runtime, callback)
+            return Cause("future", fd=fd, writable=name.endswith("._sock_write_done") if fd is not None else None)
     return None
+
+
+def _job(runtime: Runtime, callback: int, causes: Causes) -> Cause:
+    """The job of an executor, or of another thread's loop."""
+    job = workers.source(runtime, callback)
+    if job is None:
+        return Cause("executor")
+    task = workers.task(runtime, job)
+    return Cause("executor", task, job=workers.state(runtime, job), thread=causes.workers.get(job))
 
 
 def _futures(runtime: Runtime, addresses: list[int]) -> list[int]:
@@ -113,28 +167,37 @@ def _descriptor(runtime: Runtime, callback: int) -> int | None:
     return objects.integer(arguments[0]) if arguments else None
 
 
-def _by_waiting_frame(runtime: Runtime, chain: Chain) -> Kind | None:
+def _by_waiting_frame(runtime: Runtime, chain: Chain, causes: Causes) -> Cause | None:
     """What the innermost coroutine of asyncio is, where its locals say what the future stands for."""
     level = next((level for level in reversed(chain.levels) if level.code is not None), None)
     if level is None or level.kind.reveal() != "coroutine":
         return None
-    return _of_frame(runtime, level.address, level.name)
+    qualname = level.name.reveal()
+    if qualname in SYNCHRONIZERS:
+        return _synchronizer(runtime, level, SYNCHRONIZERS[qualname], causes)
+    return _of_frame(runtime, level.address, qualname) if qualname in FRAMES else None
 
 
-def _of_frame(runtime: Runtime, address: int, name: Name) -> Kind | None:
-    objects, qualname = runtime.objects, name.reveal()
-    if qualname == "_wait":
-        tasks = frames.locals_of(runtime, address).get("fs")
-        return "wait", None, objects.items(tasks, MAX_CHILDREN) if tasks else [], None
-    if qualname == "wait_for":  # up to 3.11 it waits for a future of its own, beside the task that it made
-        inner = frames.locals_of(runtime, address).get("fut")
-        return ("task", inner, [], None) if inner and objects.type_of(inner).is_task else None
-    if qualname in ("TaskGroup.__aexit__", "TaskGroup._aexit"):  # since 3.14 the one calls the other
-        group = frames.locals_of(runtime, address).get("self")
-        tasks = objects.attribute(group, "_tasks") if group else None
-        return "gather", None, objects.items(tasks, MAX_CHILDREN) if tasks else [], None
-    kind = SYNCHRONIZERS.get(qualname)
-    owner = frames.locals_of(runtime, address).get("self") if kind else None
-    if kind is None or owner is None or objects.type_of(owner).module not in SYNCHRONIZER_MODULES:
+def _synchronizer(runtime: Runtime, level: Level, kind: str, causes: Causes) -> Cause | None:
+    """A lock and its holder, where one alone holds it; an event, a queue."""
+    owner = held.own(runtime, level)
+    if not owner or locks.kind_of(runtime.objects.type_of(owner).bases) is None:
         return None
-    return kind, None, [], None
+    holders = causes.held.get(owner, []) if kind in RELEASED else []
+    return Cause(kind, holders[0] if len(holders) == 1 else None, lock=owner)
+
+
+def _of_frame(runtime: Runtime, address: int, qualname: str) -> Cause | None:
+    objects, found = runtime.objects, frames.locals_of(runtime, address)
+    if qualname == "_wait":
+        tasks = found.get("fs")
+        return Cause("wait", children=objects.items(tasks, MAX_CHILDREN) if tasks else [])
+    if qualname == "wait_for":  # up to 3.11 it waits for a future of its own, beside the task that it made
+        inner = found.get("fut")
+        return Cause("task", inner) if inner and objects.type_of(inner).is_task else None
+    owner = found.get("self")
+    if qualname in ("TaskGroup.__aexit__", "TaskGroup._aexit"):  # since 3.14 the one calls the other
+        tasks = objects.attribute(owner, "_tasks") if owner else None
+        return Cause("gather", children=objects.items(tasks, MAX_CHILDREN) if tasks else [])
+    pid = objects.attribute(owner, FRAMES[qualname]) if owner else None
+    return Cause("process", process=objects.integer(pid)) if pid else None

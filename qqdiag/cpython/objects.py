@@ -222,7 +222,7 @@ class Objects:
         dotted = self.type_of(address).dotted
         if dotted == "builtins.method":
             return self.read_word(address + self.layout.method_self)
-        if dotted == "builtins.builtin_function_or_method":
+        if dotted in ("builtins.builtin_function_or_method", "builtins.builtin_method"):  # PyCFunction, PyCMethod
             return self.read_word(address + self.layout.builtin_self) or None
         return None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qqdiag.cpython import frames, leaves, loops, registry, tasks
+from qqdiag.cpython import frames, leaves, locks, loops, registry, tasks
+from qqdiag.cpython.causes import Causes
 from qqdiag.cpython.registry import Books
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
@@ -25,7 +26,8 @@ def read_python(runtime: Runtime, taken_at: float) -> Python:
     raw = tasks.fields_of(runtime, books, doubts)
     found_loops = _loops(runtime, books, dict.fromkeys(found.loop for found in raw), doubts)
     deadline = leaves.deadlines([timer for loop in found_loops for timer in loop.timers])
-    found_tasks = tasks.read(runtime, raw, threads, deadline)
+    causes = Causes(runtime, deadline, threads, [loop.address for loop in found_loops if not loop.opaque])
+    found_tasks = tasks.read(runtime, raw, causes)
     by_thread = {thread.address: loop for loop, thread in books.running.items()}
     return Python(
         version=list(runtime.version),
@@ -40,6 +42,7 @@ def read_python(runtime: Runtime, taken_at: float) -> Python:
         threads=[frames.public(runtime, thread, by_thread.get(thread.address)) for thread in threads],
         loops=found_loops,
         tasks=found_tasks,
+        locks=locks.read(runtime, found_tasks, causes),
         codes=runtime.codes.table,
         doubts=doubts,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from qqdiag.cpython import chains, leaves
+from qqdiag.cpython import chains, edges, held, leaves
+from qqdiag.cpython.causes import Causes
 from qqdiag.cpython.chains import Chain, type_name
 from qqdiag.cpython.codes import line
 from qqdiag.cpython.frames import RawFrame, Thread, offset_of
@@ -27,7 +28,6 @@ class Context:
     runtime: Runtime
     stacks: dict[int, tuple[Thread, int]]  # by coroutine: the thread that runs it, and where in its stack
     coroutines: set[int]  # of all tasks
-    deadline: dict[int, float]
     levels: int = MAX_ALL_LEVELS  # how many more may be read
 
 
@@ -46,10 +46,24 @@ def fields_of(runtime: Runtime, books: Books, doubts: list[Say]) -> list[Fields]
     return found
 
 
-def read(runtime: Runtime, raw: list[Fields], threads: list[Thread], deadline: dict[int, float]) -> list[Task]:
-    """The tasks, with their chains and leaves."""
-    context = Context(runtime, _stacks(threads), {found.coroutine for found in raw}, deadline)
-    return [_task(context, found) for found in raw]
+@dataclasses.dataclass(slots=True)
+class Step:
+    """A task half read: where it stands, not yet why it stands there."""
+
+    fields: Fields
+    chain: Chain
+    running: bool
+    doubts: list[Say]
+
+
+def read(runtime: Runtime, raw: list[Fields], causes: Causes) -> list[Task]:
+    """The tasks, with their chains and leaves. First all chains: who holds a lock is seen in them."""
+    context = Context(runtime, _stacks(causes.threads), {found.coroutine for found in raw})
+    steps = [_step(context, found) for found in raw]
+    causes.held = held.holders(runtime, ((step.fields.address, step.chain.levels) for step in steps))
+    found = [_task(runtime, step, causes) for step in steps]
+    edges.link(found)
+    return found
 
 
 def _fields(runtime: Runtime, address: int) -> Fields:
@@ -67,20 +81,25 @@ def _stacks(threads: list[Thread]) -> dict[int, tuple[Thread, int]]:
     }
 
 
-def _task(context: Context, found: Fields) -> Task:
-    runtime, doubts = context.runtime, list[Say]()
+def _step(context: Context, found: Fields) -> Step:
+    doubts = list[Say]()
     on_stack = context.stacks.get(found.coroutine)
     running = found.state == PENDING and on_stack is not None
     chain = _running_chain(context, *on_stack, doubts) if running and on_stack else _chain(context, found)
-    suspended = found.state == PENDING and not running and not chain.executing
     if found.state == PENDING and chain.executing and not running:
         doubts.append(Say("The task runs, but no thread's stack has its coroutine."))
-    leaf = _leaf(context, found, chain, doubts) if suspended else None
+    return Step(found, chain, running or (found.state == PENDING and chain.executing), doubts)
+
+
+def _task(runtime: Runtime, step: Step, causes: Causes) -> Task:
+    found, chain = step.fields, step.chain
+    suspended = found.state == PENDING and not step.running
+    leaf = _leaf(runtime, step, causes) if suspended else None
     return Task(
         address=found.address,
         name=TaskName(printable(found.name or "")),
         type=type_name(found.info),
-        state=Word(_state(found, running or (found.state == PENDING and chain.executing))),
+        state=Word(_state(found, step.running)),
         loop=found.loop,
         coroutine=found.coroutine,
         waiter=found.waiter or None,
@@ -91,21 +110,21 @@ def _task(context: Context, found: Fields) -> Task:
         cancelling=found.cancelling,
         awaited_by=_awaited_by(runtime, found),
         truncated=chain.truncated,
-        doubts=doubts + chain.doubts,
+        doubts=step.doubts + chain.doubts,
     )
 
 
-def _leaf(context: Context, found: Fields, chain: Chain, doubts: list[Say]) -> Leaf | None:
+def _leaf(runtime: Runtime, step: Step, causes: Causes) -> Leaf | None:
     """The leaf, where the task's own waiter and the end of its chain agree; otherwise a doubt, and the waiter."""
-    waiter = found.waiter
+    waiter, chain, doubts = step.fields.waiter, step.chain, step.doubts
     if waiter and not chain.end:
-        _append_waiter(context.runtime, chain, waiter, doubts)
+        _append_waiter(runtime, chain, waiter, doubts)
     elif waiter and chain.end != waiter:
         doubts.append(
             Say("The task waits for {waiter}, its chain ends at {leaf}.", waiter=Hex(waiter), leaf=Hex(chain.end))
         )
     try:
-        return leaves.leaf(context.runtime, chain, context.deadline)
+        return leaves.leaf(runtime, chain, causes)
     except Unreadable as error:
         doubts.append(Say("The leaf could not be read: nothing at {address}.", address=Hex(error.address)))
         return None

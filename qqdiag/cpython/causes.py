@@ -1,0 +1,33 @@
+"""What is known of all tasks together when the leaf of one is judged: timers, who holds which lock, which thread works
+on what. What only few leaves need is read when the first of them asks."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+from qqdiag.cpython import descriptors, workers
+from qqdiag.cpython.frames import Thread
+from qqdiag.cpython.held import Held
+from qqdiag.cpython.runtime import Runtime
+
+
+@dataclasses.dataclass
+class Causes:
+    """By future or lock, what completes or releases it."""
+
+    runtime: Runtime
+    deadline: dict[int, float]
+    threads: list[Thread]
+    loops: list[int]
+    held: Held = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def workers(self) -> dict[int, int]:
+        """The native ids of the threads, by the futures that their frames hold."""
+        return workers.by_future(self.runtime, self.threads)
+
+    @functools.cached_property
+    def watched(self) -> dict[int, descriptors.Watched]:
+        """The fds that the loops' selectors watch for a future."""
+        return descriptors.by_future(self.runtime, self.loops)
