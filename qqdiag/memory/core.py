@@ -1,0 +1,181 @@
+"""A core file as a `MemorySource`: what the kernel or gcore wrote of a process's memory (core(5)).
+
+A core leaves out what its process could not have changed (coredump_filter): those pages come from the original files
+(originals.py). A segment that is shorter in the file than in memory ends there: its rest is absent, not zeros.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from qqdiag.errors import NotReadable
+from qqdiag.memory import elf_file
+from qqdiag.memory.elf_file import Malformed, Program
+from qqdiag.memory.originals import PAGE, Mapped, Originals, exactly
+from qqdiag.memory.source import Region, Unreadable
+from qqdiag.model import Say
+
+NT_PRSTATUS, NT_PRPSINFO, NT_FILE = 1, 3, 0x46494C45  # linux/elf.h
+LARGEST = 1 << 28  # bytes of one read
+KEPT = 1 << 16  # pages
+
+
+class Told(NamedTuple):
+    """What the notes of a core say of its process."""
+
+    pid: int
+    command: str  # its first 79 bytes of arguments
+    signal: int  # that ended it; 0: none, it was copied while it lived
+    threads: int
+    mapped: list[Mapped]
+
+
+class CoreMemory:
+    """Raises NotReadable when the file is no core, or one of another machine. `missing`: bytes that the headers speak
+    of and the file does not have, because it was cut."""
+
+    def __init__(self, file: int, size: int) -> None:
+        self._file = file
+        self._size = size
+        try:
+            head = elf_file.header(self._at)
+            self._check(head)
+            self.told = self._notes(head.programs)
+        except Malformed:
+            raise _damaged() from None
+        loads = sorted((row for row in head.programs if row.type == elf_file.PT_LOAD), key=lambda row: row.address)
+        self.missing = sum(max(0, row.offset + row.file_size - max(size, row.offset)) for row in loads)
+        self._loads = loads
+        self._starts = [row.address for row in loads]
+        self.originals = Originals(self.told.mapped, self._dumped)
+        self.pages: dict[int, bytes] = {}
+
+    def regions(self) -> Sequence[Region]:
+        return [self._region(row) for row in self._loads if row.memory_size]
+
+    def _region(self, row: Program) -> Region:
+        file = self.originals.at(row.address)
+        return Region(
+            start=row.address,
+            end=row.address + row.memory_size,
+            readable=bool(row.flags & elf_file.PF_R),
+            writable=bool(row.flags & elf_file.PF_W),
+            offset=file.offset + row.address - file.start if file else 0,
+            path=file.path if file else "",
+        )
+
+    def read(self, address: int, size: int) -> bytes:
+        start = address & -PAGE
+        page = self.pages.get(start)
+        offset = address - start
+        if page is not None and 0 <= size <= PAGE - offset:
+            return page[offset : offset + size]
+        if not 0 <= size <= LARGEST or not 0 <= address < 1 << 64:
+            raise Unreadable(address, size)
+        pages = [self._page(at) for at in range(start, address + max(size, 1), PAGE)]
+        return b"".join(pages)[offset : offset + size]
+
+    def close(self) -> None:
+        self.originals.close()
+
+    def _page(self, start: int) -> bytes:
+        page = self.pages.get(start)
+        if page is None:
+            page = self._own(start) or self._original(start)
+            if page is None:
+                raise Unreadable(start, PAGE)
+            if len(self.pages) >= KEPT:
+                self.pages.clear()
+            self.pages[start] = page
+        return page
+
+    def _load(self, address: int) -> Program | None:
+        index = bisect_right(self._starts, address) - 1
+        row = self._loads[index] if index >= 0 else None
+        return row if row is not None and address < row.address + row.memory_size else None
+
+    def _own(self, start: int) -> bytes | None:
+        """The page as the core has it, None where it was left out or cut off."""
+        row = self._load(start)
+        if row is None or start - row.address + PAGE > row.file_size:
+            return None
+        try:
+            return self._at(row.offset + start - row.address, PAGE)
+        except Malformed:
+            return None
+
+    def _original(self, start: int) -> bytes | None:
+        row = self._load(start)  # gcore has no segment at all for what nobody could write to
+        return None if row is not None and row.flags & elf_file.PF_W else self.originals.page(start)
+
+    def _dumped(self, address: int, size: int) -> bytes:
+        """Bytes that the core has itself; Malformed where it has them not."""
+        start = address & -PAGE
+        if not 0 <= size <= LARGEST:
+            raise Malformed("too long")
+        pages = [self._own(at) for at in range(start, address + max(size, 1), PAGE)]
+        if None in pages:
+            raise Malformed("not in the core")
+        return b"".join(page for page in pages if page is not None)[address - start : address - start + size]
+
+    def _at(self, offset: int, size: int) -> bytes:
+        return exactly(self._file, offset, size)
+
+    def _check(self, head: elf_file.Header) -> None:
+        if head.type != elf_file.ET_CORE:
+            raise NotReadable(
+                Say("this is a program or a library, not a core file"),
+                Say("run it, and then: qqdiag inspect, or give the core file that it left"),
+            )
+        if head.machine not in elf_file.MACHINES:
+            raise NotReadable(
+                Say("this core is of another kind of machine (ELF machine {number})", number=head.machine),
+                Say("cores of x86-64 and aarch64 are read"),
+            )
+
+    def _notes(self, programs: list[Program]) -> Told:
+        pid, command, signal, threads = 0, "", 0, 0
+        mapped: list[Mapped] = []
+        for note in (
+            note
+            for row in programs
+            if row.type == elf_file.PT_NOTE
+            for note in elf_file.notes(self._at, row.offset, row.file_size)
+        ):
+            if note.owner != b"CORE":
+                continue
+            if note.type == NT_PRSTATUS:
+                threads += 1
+                if threads == 1:  # the one that got the signal
+                    (signal,) = struct.unpack("<H", self._at(note.offset + 12, 2))  # pr_cursig (linux/elfcore.h)
+            elif note.type == NT_PRPSINFO and note.size >= 136:
+                (pid,) = struct.unpack("<i", self._at(note.offset + 24, 4))  # pr_pid
+                command = self._at(note.offset + 56, 80).split(b"\0")[0].decode("utf-8", "backslashreplace")
+            elif note.type == NT_FILE:
+                mapped = _mapped(self._at(note.offset, note.size))
+        return Told(pid, command.strip(), signal, threads, mapped)
+
+
+def _mapped(data: bytes) -> list[Mapped]:
+    """NT_FILE: how many, the unit of the offsets, (start, end, offset) of each, then their paths with a NUL each."""
+    if len(data) < 16:
+        raise Malformed("no list of files")
+    count, unit = struct.unpack_from("<QQ", data)
+    if 16 + 24 * count > len(data):
+        raise Malformed("a list of files that is cut")
+    paths = data[16 + 24 * count :].split(b"\0")
+    rows = struct.iter_unpack("<QQQ", data[16 : 16 + 24 * count])
+    return [
+        Mapped(start, end, offset * unit, path.decode("utf-8", "surrogateescape"))
+        for (start, end, offset), path in zip(rows, paths, strict=False)
+    ]
+
+
+def _damaged() -> NotReadable:
+    return NotReadable(
+        Say("this core file is damaged, or was cut before its list of segments ended"),
+        Say("look whether there was room for all of it: ls -l; ulimit -c"),
+    )
