@@ -192,26 +192,29 @@ def gateway(folder: Path) -> Iterator[Patient]:
             process.kill()
 
 
-def test_gateways_are_found(tmp_path: Path) -> None:
-    before = find.gateways()
+def only_these(monkeypatch: pytest.MonkeyPatch, *processes: Patient) -> None:
+    """Other tests run gateways on this machine, too: leave them out, and nothing else."""
+    ours = {process.pid for process in processes}
+    monkeypatch.setattr(find, "pids", lambda: [int(name) for name in os.listdir("/proc") if name in map(str, ours)])
+
+
+def test_gateways_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path))
     with gateway(tmp_path) as one, gateway(tmp_path) as two:
-        assert set(find.gateways()) - set(before) == {one.pid, two.pid}
+        assert {one.pid, two.pid} <= set(find.gateways())
+        only_these(monkeypatch, one, two)
         with pytest.raises(UsageError) as error:
             resolve(None)
-        assert error.value.message.values["count"] == len(before) + 2
+        assert error.value.message.values["count"] == 2
 
 
 def test_only_gateway_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    others = set(find.gateways())
-    monkeypatch.setattr(
-        find,
-        "pids",
-        lambda: [int(name) for name in os.listdir("/proc") if name.isdecimal() and int(name) not in others],
-    )
     monkeypatch.setenv("HERMES_HOME", str(tmp_path))
-    with pytest.raises(NoSuchTarget):
-        resolve(None)
     with gateway(tmp_path) as only:
+        only_these(monkeypatch)
+        with pytest.raises(NoSuchTarget):
+            resolve(None)
+        only_these(monkeypatch, only)
         found = resolve(None)
         assert isinstance(found, Live)
         assert found.pid == only.pid
@@ -219,11 +222,9 @@ def test_only_gateway_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_of_several_the_one_that_its_state_file_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`hermes chat` beside `hermes gateway run`: only the gateway writes its pid into its home."""
-    others = set(find.gateways())
-    listed = find.pids
-    monkeypatch.setattr(find, "pids", lambda: [pid for pid in listed() if pid not in others])
     monkeypatch.setenv("HERMES_HOME", str(tmp_path))
-    with gateway(tmp_path), gateway(tmp_path) as registered:
+    with gateway(tmp_path) as other, gateway(tmp_path) as registered:
+        only_these(monkeypatch, other, registered)
         said = {"pid": registered.pid, "start_time": proc.start_ticks(registered.pid), "gateway_state": "running"}
         (tmp_path / "gateway_state.json").write_text(json.dumps(said))
         found = resolve(None)
