@@ -21,7 +21,7 @@ from qqdiag.memory.source import Region
 from qqdiag.model import Missing, Say, Word
 from qqdiag.profiles import Profile, profiles
 from qqdiag.snapshot import Logs, Monitor, Sample, Snapshot, Sockets, Witness
-from qqdiag.target import CaptureFile, Live, Target
+from qqdiag.target import CaptureFile, Core, Live, Target
 
 LIMIT = 7.0  # seconds for everything but the interval: so that a whole `inspect` ends within 10
 KERNEL_LIMIT = 2.0  # seconds for each of the parts that the kernel tells
@@ -52,7 +52,7 @@ class Once(NamedTuple):
 
 
 def take(target: Target, interval: float, *, pause: bool = True, progress: Progress | None = None) -> Snapshot:
-    """A snapshot of a running process, or the one that a capture holds.
+    """A snapshot of a running process or of a core file, or the one that a capture holds.
 
     `interval`: seconds between the two samples, 0 for one sample. `pause`: whether the target may stand still for the
     moment of a copy. `progress` is told each step. Raises TargetGone, NotReadable (not Python) and BadCapture.
@@ -61,6 +61,10 @@ def take(target: Target, interval: float, *, pause: bool = True, progress: Progr
         from qqdiag import capture
 
         return capture.open(target.path)
+    if isinstance(target, Core):
+        from qqdiag.collect import core
+
+        return core.collect(target.path)
     return record(target, interval, pause=pause, progress=progress).snapshot
 
 

@@ -1,4 +1,4 @@
-"""What the user pointed at: a pid, a capture, a systemd unit, or nothing, which means the only gateway here."""
+"""What the user pointed at: a pid, a capture, a core, a systemd unit, or nothing, which means the only gateway here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from qqdiag import access, find
 from qqdiag.collect import proc
 from qqdiag.errors import NoSuchTarget, NotReadable, QqdiagError, TargetGone, UsageError
+from qqdiag.memory.unpacked import FORMS
 from qqdiag.model import Say
 
 PF_KTHREAD = 0x00200000  # linux/sched.h, in field 9 of /proc/PID/stat
@@ -44,7 +45,14 @@ class CaptureFile:
     path: Path
 
 
-Target = Live | CaptureFile
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A core file (memory/core.py), packed or not (memory/unpacked.py)."""
+
+    path: Path
+
+
+Target = Live | CaptureFile | Core
 
 
 def resolve(text: str | None) -> Target:
@@ -148,7 +156,7 @@ def _seen_inside_as(pid: int) -> Iterator[int]:
             yield host
 
 
-def _file(path: Path) -> CaptureFile:
+def _file(path: Path) -> CaptureFile | Core:
     try:
         with path.open("rb") as file:
             head = file.read(4)
@@ -158,13 +166,10 @@ def _file(path: Path) -> CaptureFile:
         raise NotReadable(Say("the file cannot be read"), Say("ls -l, and run as its owner")) from None
     if head == b"PK\x03\x04":
         return CaptureFile(path)
-    if head == b"\x7fELF":
-        raise NotReadable(
-            Say("this is a core or program file: this version reads running processes and captures"),
-            Say("capture the process while it runs: qqdiag capture PID -o hang.qqd"),
-        )
+    if head in (b"\x7fELF", *FORMS):
+        return Core(path)
     raise NotReadable(
-        Say("this file is no capture of qqdiag"),
+        Say("this file is neither a capture of qqdiag nor a core file"),
         Say("make one with: qqdiag capture PID -o hang.qqd"),
     )
 
