@@ -14,7 +14,7 @@ from qqdiag.waits.listeners import is_open
 from qqdiag.waits.traffic import NO_TCP, in_flight_for, tcp_of
 
 ID = "half-open"
-SEVERITY = Severity.HANG
+SEVERITY = Severity.DEGRADED  # the kernel gives up in the end
 TITLE = "The connection's path is dead and neither side was told"
 
 RETRIES = 3  # retransmissions of one segment; fewer are ordinary loss
@@ -52,7 +52,7 @@ def _finding(websocket: WebSocket, row: Socket, tcp: TcpInfo) -> Finding:
     sure = age >= LONG
     return Finding(
         id=ID,
-        severity=Severity.DEGRADED,
+        severity=SEVERITY,
         confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
         because=_because(sure),
         summary=Say(

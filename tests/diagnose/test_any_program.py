@@ -153,6 +153,15 @@ def test_nothing_is_found_in(name: str) -> None:
     assert diagnosis.verdict == "clear", words(diagnosis)
 
 
+def test_two_runs_of_the_same_failure_have_one_fingerprint() -> None:
+    prints = []
+    for _ in range(2):
+        with patient("sleeping", 0) as pid:
+            _, diagnosis = look(pid)
+        prints.append([one.fingerprint for one in diagnosis.findings])
+    assert prints[0] == prints[1] != []
+
+
 def test_a_loop_blocked_in_another_pid_namespace() -> None:
     """There its thread has another id for itself than for us."""
     if os.geteuid() != 0:
