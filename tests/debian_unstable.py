@@ -16,6 +16,7 @@ from cached import cache, locked
 SUITE = "unstable"
 VERSIONS = ("3.14", "3.15")
 PYTHONS = tuple(f"python{version}" for version in VERSIONS)
+DEBUG = tuple(f"{python}-dbg" for python in PYTHONS)  # built with --with-pydebug
 LIBRARIES = ("python3-aiohttp",)  # for each of the versions
 MARKER = "qqdiag-complete"  # written last: a folder without it is half made
 # Runs a CPython of the folder as if it were one of this machine: the programs that it is given are copied to the same
@@ -34,7 +35,8 @@ class NotMade(Exception):
 
 
 def launcher(version: str) -> Path:
-    """An executable that stands for the CPython of that minor version; its process becomes the interpreter."""
+    """An executable that stands for the CPython of that minor version, or for its debug build where `-dbg` is behind
+    it; its process becomes the interpreter."""
     return root() / "launchers" / f"python{version}"
 
 
@@ -47,14 +49,14 @@ def root() -> Path:
     with locked(folder.parent / f"{folder.name}.lock"):
         if not given and not is_complete(folder):
             make(folder)
-        for name in PYTHONS:
+        for name in (*PYTHONS, *DEBUG):
             install_launcher(folder / "launchers" / name)
     return folder
 
 
 def is_complete(folder: Path) -> bool:
     marker = folder / MARKER
-    return marker.exists() and marker.read_text().split() == [*PYTHONS, *LIBRARIES]
+    return marker.exists() and marker.read_text().split() == [*PYTHONS, *DEBUG, *LIBRARIES]
 
 
 def make(folder: Path) -> None:
@@ -63,9 +65,9 @@ def make(folder: Path) -> None:
     run(["rm", "-rf", "--one-file-system", str(folder)])
     run(["debootstrap", "--variant=minbase", f"--include={','.join(PYTHONS)}", SUITE, str(folder), mirror()])
     quietly = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-q", "-y", "--no-install-recommends"]
-    run(["chroot", str(folder), *quietly, *LIBRARIES])
+    run(["chroot", str(folder), *quietly, *DEBUG, *LIBRARIES])
     run(["chroot", str(folder), "apt-get", "clean"])
-    (folder / MARKER).write_text("\n".join([*PYTHONS, *LIBRARIES]))
+    (folder / MARKER).write_text("\n".join([*PYTHONS, *DEBUG, *LIBRARIES]))
 
 
 def mirror() -> str:

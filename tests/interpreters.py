@@ -11,8 +11,10 @@ from pathlib import Path
 
 import debian_unstable
 
-WANTED = ("3.11", "3.12", "3.13", "3.14", "3.15", "debian")
+WANTED = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "debian")
 CURE = {
+    "3.9": "install CPython 3.9: pyenv install 3.9",
+    "3.10": "install CPython 3.10: pyenv install 3.10",
     "3.11": "install CPython 3.11: pyenv install 3.11",
     "3.12": "install CPython 3.12: pyenv install 3.12",
     "3.13": "install CPython 3.13: pyenv install 3.13",
@@ -50,12 +52,14 @@ def find(name: str) -> Interpreter | None:
     return unstable(name) if name in debian_unstable.VERSIONS else None
 
 
+@functools.cache
 def unstable(name: str) -> Interpreter | None:
-    """Debian's newest CPythons, which run under another root. There is no /proc there: all of Debian's are static."""
+    """Debian's newest CPythons, and with `-dbg` their debug builds. They run under another root, where there is no
+    /proc to ask: all of Debian's are static."""
     try:
         path = debian_unstable.launcher(name)
     except debian_unstable.NotMade as error:
-        CURE[name] = f"{CURE[name]} ({error})"
+        CURE[name] = f"{CURE[name.removesuffix('-dbg')]} ({error})"
         return None
     asked = [path, "-I", "-c", "import sys; print('{}.{}.{}'.format(*sys.version_info))"]
     told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30)

@@ -15,6 +15,7 @@ from interpreters import Interpreter
 from patients import Patient
 
 from qqdiag.cpython import frames, futures, tasks
+from qqdiag.cpython.causes import Causes
 from qqdiag.cpython.runtime import attach
 from qqdiag.memory.live import LiveMemory
 from qqdiag.snapshot import Level, Python, Task
@@ -85,7 +86,7 @@ def read_alone(patient: Patient, address: int) -> Task:
     """A task that is in no registry, by its address."""
     with LiveMemory(patient.pid) as memory:
         runtime = attach(memory)
-        (task,) = tasks.read(runtime, [futures.fields(runtime, address)], [], {})
+        (task,) = tasks.read(runtime, [futures.fields(runtime, address)], Causes(runtime, {}, [], []))
     return task
 
 
@@ -170,12 +171,14 @@ def test_leaves(zoo: Patient) -> None:
         "spins by yielding": "nothing",
         "not started": "nothing",
     }
+    if zoo.truth["version"] < [3, 11]:
+        del kinds["group"]
     found = {name: by_name(python, name).leaf for name in kinds}
     assert {name: leaf.kind.reveal() if leaf else None for name, leaf in found.items()} == kinds
     assert found["waits for a task"].task == found["shield"].task == leaf
     assert leaf in found["gather"].children
     assert leaf in found["wait"].children
-    assert found["group"].children == [by_name(python, "member").address]
+    assert "group" not in found or found["group"].children == [by_name(python, "member").address]
     assert found["socket"].fd is not None
     assert found["nested"].deadline_at - zoo.truth["now"] == pytest.approx(3600, abs=60)
 
