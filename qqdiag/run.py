@@ -20,7 +20,7 @@ from qqdiag.memory.pause import NotPaused, Tracer
 from qqdiag.memory.source import Region
 from qqdiag.model import Missing, Say, Word
 from qqdiag.profiles import Profile, profiles
-from qqdiag.snapshot import Logs, Monitor, Sample, Snapshot, Sockets, Witness
+from qqdiag.snapshot import Logs, Monitor, Sample, Snapshot, Witness
 from qqdiag.target import CaptureFile, Core, Live, Target
 
 LIMIT = 7.0  # seconds for everything but the interval: so that a whole `inspect` ends within 10
@@ -44,11 +44,10 @@ class Recording(NamedTuple):
 
 
 class Once(NamedTuple):
-    """What is looked at once, while the interval passes."""
+    """What is looked at once, while the interval passes, without touching the target's Python."""
 
     witness: Pending[Witness]
     logs: Pending[Logs] | None
-    monitor: Pending[Monitor | None] | Missing
 
 
 def take(target: Target, interval: float, *, pause: bool = True, progress: Progress | None = None) -> Snapshot:
@@ -84,7 +83,8 @@ def record(target: Live, interval: float, *, pause: bool = True, progress: Progr
             samples.append(sample)
             memories.append(second)
     step("witness, logs, monitor")
-    return Recording(_snapshot(target.pid, samples, once, deadline), tuple(memories))
+    monitored = _monitor(target.pid, sample, deadline)
+    return Recording(_snapshot(target.pid, samples, once, monitored), tuple(memories))
 
 
 def _tracer(pid: int, stack: ExitStack) -> Tracer | None:
@@ -127,16 +127,22 @@ def _read(pid: int, deadline: float, pause: bool, tracer: Tracer | None) -> memo
 
 
 def _begin_once(pid: int, sample: Sample, deadline: float) -> Once:
-    from qqdiag.collect import logs, monitor, threads
+    from qqdiag.collect import logs, threads
 
     profile = _profile(pid, sample)
     return Once(
         begin("witness", deadline, threads.collect, pid),
         begin("logs", deadline, logs.collect, pid, profile) if profile else None,
-        begin("monitor", deadline, monitor.collect, pid, sample.sockets)
-        if isinstance(sample.sockets, Sockets)
-        else sample.sockets,
     )
+
+
+def _monitor(pid: int, sample: Sample, deadline: float) -> Monitor | Missing | None:
+    """Last, because its answer is made inside the gateway: the garbage that this makes may collect a hanging task."""
+    if isinstance(sample.sockets, Missing):
+        return sample.sockets
+    from qqdiag.collect import monitor
+
+    return guarded("monitor", deadline, monitor.collect, pid, sample.sockets)
 
 
 def _profile(pid: int, sample: Sample) -> Profile | None:
@@ -148,7 +154,7 @@ def _profile(pid: int, sample: Sample) -> Profile | None:
     return next((known for known in profiles() if found == Word(known.id) or (not found and runs(pid, known))), None)
 
 
-def _snapshot(pid: int, samples: list[Sample], once: Once, deadline: float) -> Snapshot:
+def _snapshot(pid: int, samples: list[Sample], once: Once, monitored: Monitor | Missing | None) -> Snapshot:
     pauses = [sample.python.pause for sample in samples if not isinstance(sample.python, Missing)]
     return Snapshot(
         origin=Word("live"),
@@ -157,6 +163,6 @@ def _snapshot(pid: int, samples: list[Sample], once: Once, deadline: float) -> S
         samples=samples,
         witness=once.witness.result(),
         logs=once.logs.result() if once.logs else None,
-        monitor=once.monitor if isinstance(once.monitor, Missing) else once.monitor.result(),
+        monitor=monitored,
         pause=sum(pauses),
     )
