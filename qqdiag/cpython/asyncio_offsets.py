@@ -34,7 +34,7 @@ def published(memory: MemorySource, regions: Sequence[Region], runtime: int, lay
     """
     if layout.task_node is None or layout.interpreter_size is None:
         return layout
-    for start, end in _places(regions, runtime):
+    for start, end in _places(regions, runtime, layout.runtime_size or 0):
         for numbers in _tables(memory, layout, start, min(end, start + MAX_SCAN)):
             # Not published: the field before the coroutine (measured on 3.9 to 3.15).
             waiter = layout.task_waiter + numbers["task_coroutine"] - layout.task_coroutine
@@ -43,20 +43,16 @@ def published(memory: MemorySource, regions: Sequence[Region], runtime: int, lay
     return layout
 
 
-def _places(regions: Sequence[Region], runtime: int) -> Iterator[tuple[int, int]]:
-    """Where to look: in the data of `_asyncio`'s file; else in the interpreter's, from behind `_PyRuntime` on, as
-    linkers put the one section right behind the other."""
+def _places(regions: Sequence[Region], runtime: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where to look: in the data of `_asyncio`'s file; else in the interpreter's, first behind `_PyRuntime`, as linkers
+    put the one section right behind the other."""
     writable = [region for region in regions if region.readable and region.writable and region.path]
     modules = [region for region in writable if region.path.rpartition("/")[2].startswith("_asyncio.")]
-    if modules:
-        yield from ((region.start, region.end) for region in modules)
-        return
-    home = next((region for region in writable if region.start <= runtime < region.end), None)
-    for region in writable if home else ():
-        if home and region.path == home.path:
-            yield from (
-                ((runtime, region.end), (region.start, runtime)) if region is home else ((region.start, region.end),)
-            )
+    homes = [region for region in writable if region.start <= runtime < region.end]
+    for home in homes[:1] if not modules else ():
+        yield runtime + size, home.end
+        modules = [region for region in writable if region.path == home.path]
+    yield from ((region.start, region.end) for region in modules)
 
 
 def _tables(memory: MemorySource, layout: Layout, start: int, end: int) -> Iterator[dict[str, int]]:

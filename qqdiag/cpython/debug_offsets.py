@@ -37,7 +37,7 @@ FIELDS_3_13: tuple[str | None, ...] = (
     *(None, "text_state", "text_length", "text_ascii"),
 )
 FIELDS_3_14: tuple[str | None, ...] = (
-    *(None, None, "runtime_interpreters"),
+    *("runtime_size", None, "runtime_interpreters"),
     *("interpreter_size", None, "interpreter_next", "interpreter_threads", None, None, "interpreter_modules"),
     *(None, None, None, None, None, None, None, None, None),  # sysdict … gil_runtime_state… tlbc_generation
     *(None, None, "thread_next", None, "thread_frame", "thread_id", "thread_native_id", None, None),
@@ -60,7 +60,7 @@ FIELDS_3_14: tuple[str | None, ...] = (
     *("node_next", None),
 )
 FIELDS_3_15: tuple[str | None, ...] = (
-    *(None, None, "runtime_interpreters"),
+    *("runtime_size", None, "runtime_interpreters"),
     *("interpreter_size", None, "interpreter_next", "interpreter_threads", None, None, "interpreter_modules"),
     *(None, None, None, None, None, None, None, None, None),
     *(None, None, "thread_next", None, "thread_frame", None, None, None, "thread_id", "thread_native_id"),

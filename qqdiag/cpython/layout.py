@@ -1,8 +1,9 @@
 """Every field of CPython that is read, once: its offset in bytes in its struct.
 
 A file `layouts/v3_N.py` gives the numbers of one minor version; where the target publishes its own
-(`_Py_DebugOffsets`, CPython 3.13+) those come on top, see debug_offsets.py. Fields with a value here were the same in
-every supported version (measured on 3.9 to 3.13; Include/cpython/*.h, Include/internal/pycore_*.h).
+(`_Py_DebugOffsets`, CPython 3.13+; `.AsyncioDebug`, 3.14+) those come on top, see debug_offsets.py and
+asyncio_offsets.py. A value here is the one of most versions (measured on 3.9 to 3.15; Include/cpython/*.h,
+Include/internal/pycore_*.h).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Layout:
     published: bool = False  # whether the target's own _Py_DebugOffsets were laid over these numbers
 
     # _PyRuntimeState, PyInterpreterState, PyThreadState
+    runtime_size: int | None = None  # sizeof(_PyRuntimeState) (3.14+)
     runtime_interpreters: int
     interpreter_next: int
     interpreter_threads: int

@@ -5,6 +5,7 @@ from qqdiag.cpython.layout import Layout
 
 LAYOUT = Layout(
     version=(3, 14),
+    runtime_size=316616,
     runtime_interpreters=808,
     interpreter_next=7272,
     interpreter_threads=7344,

@@ -5,6 +5,7 @@ from qqdiag.cpython.layout import Layout
 
 LAYOUT = Layout(
     version=(3, 15),
+    runtime_size=346568,
     runtime_interpreters=936,
     interpreter_next=7264,
     interpreter_threads=7336,
