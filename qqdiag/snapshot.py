@@ -142,6 +142,7 @@ class PyThread(msgspec.Struct, frozen=True, kw_only=True):
     native_id: int | None
     frames: list[Frame] = []
     loop: int | None = None  # the event loop that runs in it
+    name: TaskName | None = None  # of its threading.Thread; read only where a task waits for a thread
     truncated: bool = False
 
 

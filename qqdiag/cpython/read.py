@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from qqdiag.cpython import frames, leaves, locks, loops, registry, tasks
+from msgspec import structs
+
+from qqdiag.cpython import frames, leaves, locks, loops, registry, tasks, workers
 from qqdiag.cpython.causes import Causes
+from qqdiag.cpython.frames import Thread
 from qqdiag.cpython.registry import Books
 from qqdiag.cpython.runtime import Runtime
+from qqdiag.cpython.strings import printable
 from qqdiag.memory.source import Unreadable
-from qqdiag.model import Hex, Say, Word
-from qqdiag.snapshot import Loop, Python
+from qqdiag.model import Hex, Say, TaskName, Word
+from qqdiag.snapshot import Loop, Python, PyThread
 
 MAX_LOOPS = 1_000
 
@@ -28,7 +32,6 @@ def read_python(runtime: Runtime, taken_at: float) -> Python:
     deadline = leaves.deadlines([timer for loop in found_loops for timer in loop.timers])
     causes = Causes(runtime, deadline, threads, [loop.address for loop in found_loops if not loop.opaque])
     found_tasks = tasks.read(runtime, raw, causes)
-    by_thread = {thread.address: loop for loop, thread in books.running.items()}
     return Python(
         version=list(runtime.version),
         flavour=runtime.flavour,
@@ -39,13 +42,25 @@ def read_python(runtime: Runtime, taken_at: float) -> Python:
         late_pages=0,
         has_asyncio=books.has_asyncio,
         complete=not doubts,
-        threads=[frames.public(runtime, thread, by_thread.get(thread.address)) for thread in threads],
+        threads=_threads(runtime, threads, books, any(task.leaf and task.leaf.thread for task in found_tasks)),
         loops=found_loops,
         tasks=found_tasks,
         locks=locks.read(runtime, found_tasks, causes),
         codes=runtime.codes.table,
         doubts=doubts,
     )
+
+
+def _threads(runtime: Runtime, threads: list[Thread], books: Books, named: bool) -> list[PyThread]:
+    """The rows of the threads, with their names where those are wanted."""
+    loops_of = {thread.address: loop for loop, thread in books.running.items()}
+    names = workers.names(runtime) if named else {}
+    found = []
+    for thread in threads:
+        row = frames.public(runtime, thread, loops_of.get(thread.address))
+        name = names.get(thread.ident)
+        found.append(row if name is None else structs.replace(row, name=TaskName(printable(name))))
+    return found
 
 
 def _loops(runtime: Runtime, books: Books, of_tasks: dict[int, None], doubts: list[Say]) -> list[Loop]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qqdiag.cpython import callbacks, frames
-from qqdiag.cpython.frames import Thread
+from qqdiag.cpython.frames import MAX_THREADS, Thread
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
 
@@ -75,3 +75,21 @@ def task(runtime: Runtime, future: int) -> int | None:
             if runtime.objects.type_of(item).is_task:
                 return item
     return None
+
+
+def names(runtime: Runtime) -> dict[int, str]:
+    """The names of the threads that `threading` knows, by their ident."""
+    objects = runtime.objects
+    found: dict[int, str] = {}
+    for interpreter in runtime.interpreters:
+        try:
+            module = runtime.module(interpreter, "threading")
+            active = runtime.globals_of(module, ("_active",)).get("_active") if module else None
+            for key, thread in objects.pairs(active, MAX_THREADS) if active else []:
+                ident, name = objects.integer(key), objects.attribute(thread, "_name")
+                text = objects.text(name) if name else None
+                if ident is not None and text is not None:
+                    found[ident] = text
+        except Unreadable:
+            continue
+    return found

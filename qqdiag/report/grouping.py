@@ -93,7 +93,9 @@ def _shape(python: Python, tasks: dict[int, Task], task: Task, path: tuple[int, 
     if task.address in path:
         return ("ring", path.index(task.address))
     leaf = task.leaf
-    end = (leaf.kind.reveal(), leaf.state.reveal(), leaf.deadline_at is None) if leaf else ()
+    end: tuple[object, ...] = ()
+    if leaf:
+        end = leaf.kind.reveal(), leaf.state.reveal(), leaf.deadline_at is None, leaf.job, leaf.fd is None
     inner: tuple[object, ...] = ()
     if len(path) < _DEEPEST:
         inner = tuple(_shape(python, tasks, other, (*path, task.address)) for other in awaited(tasks, task))

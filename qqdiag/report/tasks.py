@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Say, Seconds
+from qqdiag.report.causes import Causes, cause, causes, names_of
 from qqdiag.report.code import code_of, place
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.report.grouping import Group, awaited, groups, unfinished
@@ -26,6 +27,7 @@ class _Drawing:
     culprits: set[int]
     tasks: dict[int, Task]
     reads: dict[int, int]  # fd of the WebSocket that a task reads, by the task
+    causes: Causes
     drawn: set[int] = field(default_factory=set)
     lines: list[Line[Cell]] = field(default_factory=list)
 
@@ -40,7 +42,9 @@ def task_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell] | No
     adapters, websockets = (gateway.adapters, gateway.websockets) if isinstance(gateway, Gateway) else ([], [])
     reads = {task: websocket.fd for websocket in websockets if websocket.fd for task in websocket.readers}
     known = {task for adapter in adapters for task in (adapter.listener, adapter.heartbeat) if task is not None}
-    drawing = _Drawing(python, culprits, {task.address: task for task in python.tasks}, reads)
+    drawing = _Drawing(
+        python, culprits, {task.address: task for task in python.tasks}, reads, causes(snapshot.samples[-1], python)
+    )
     drawing.lines += [_loop(drawing, loop) for loop in python.loops]
     found = groups(python, culprits, known)
     for group in found[:_MOST_GROUPS]:
@@ -77,20 +81,32 @@ def _timers(python: Python, loop: Loop) -> Say:
 
 def _draw(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int, group: Group | None = None) -> None:
     if task.address in path:
-        text = Say("back to {name}: these tasks wait for each other for ever", name=task.name)
-        drawing.lines.append(Line(text, depth, Mark.BAD))
+        drawing.lines.append(Line(_ring(drawing, task, path[path.index(task.address) :]), depth, Mark.BAD))
         return
     if task.address in drawing.drawn and path:
         drawing.lines.append(Line(Say("{name}, drawn above", name=task.name), depth, Mark.DIM))
         return
     drawing.drawn.add(task.address)
     drawing.lines.append(_heading(drawing, task, depth, group))
+    if len(task.awaiters) > 1:
+        text = Say("awaited by {names}", names=names_of(drawing.causes, task.awaiters))
+        drawing.lines.append(Line(text, depth + 1, Mark.DIM))
     for level in _steps(task)[:_LONGEST_CHAIN]:
         drawing.lines.append(_level(drawing.python, level, depth + 1))
     if task.truncated or len(task.chain) > _LONGEST_CHAIN:
         drawing.lines.append(Line(Say("the chain goes on"), depth + 1, Mark.DIM))
     drawing.lines += [Line(Say("doubt: {doubt}", doubt=doubt), depth + 1, Mark.WARN) for doubt in task.doubts[:5]]
     _end(drawing, task, (*path, task.address), depth)
+
+
+def _ring(drawing: _Drawing, first: Task, ring: tuple[int, ...]) -> Say:
+    """Tasks that wait for each other: nothing but a timer that wakes one of them, or a cancellation, ends that."""
+    leaves = [leaf for address in ring if (leaf := drawing.tasks[address].leaf)]
+    if any(leaf.deadline_at is not None for leaf in leaves) or not drawing.causes.timed.isdisjoint(ring):
+        return Say("back to {name}: these tasks wait for each other until a timer ends it", name=first.name)
+    if any(leaf.lock is not None for leaf in leaves):
+        return Say("back to {name}: each of these tasks waits for a lock that the next one holds", name=first.name)
+    return Say("back to {name}: these tasks wait for each other for ever", name=first.name)
 
 
 def _steps(task: Task) -> list[Level]:
@@ -143,10 +159,9 @@ def _end(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int) -> No
 
 
 def _waits(drawing: _Drawing, task: Task, leaf: Leaf, tasks: int) -> Say:
-    text = _what(leaf, tasks)
     fd = drawing.reads.get(task.address) if leaf.fd is None else leaf.fd
-    if fd is not None and leaf.kind.reveal() == "future":
-        text = Say("{text}, fd {fd}", text=text, fd=fd)
+    text = _drawn(drawing, leaf, tasks) or cause(drawing.causes, leaf, fd)
+    text = text or Say("waits for {type} ({state})", type=leaf.type, state=leaf.state)
     return text if leaf.deadline_at is None else _timed(text, leaf.deadline_at - drawing.python.taken_at)
 
 
@@ -156,7 +171,8 @@ def _timed(text: Say, left: float) -> Say:
     return Say("{text}, a timer ends it in {left}", text=text, left=Seconds(left))
 
 
-def _what(leaf: Leaf, tasks: int) -> Say:
+def _drawn(drawing: _Drawing, leaf: Leaf, tasks: int) -> Say | None:
+    """Where what it waits for is drawn below, or nothing."""
     kind = leaf.kind.reveal()
     if kind == "nothing":
         return Say("waits for nothing: it is ready to run")
@@ -164,11 +180,10 @@ def _what(leaf: Leaf, tasks: int) -> Say:
         return Say("sleeps")
     if kind in ("task", "gather", "shield") and tasks:
         return Say("waits for {count} tasks:", count=tasks) if tasks > 1 else Say("waits for the task")
-    if kind == "lock" and tasks:
-        return Say("waits for {type}, which is held by", type=leaf.type)
-    if kind in ("lock", "condition", "event", "queue", "executor"):
-        return Say("waits for {kind} {type} ({state})", kind=leaf.kind, type=leaf.type, state=leaf.state)
-    return Say("waits for {type} ({state})", type=leaf.type, state=leaf.state)
+    if kind in ("lock", "semaphore") and tasks:
+        lock = drawing.causes.locks.get(leaf.lock) if leaf.lock is not None else None
+        return Say("waits for {type}, which is held by", type=lock.type if lock else leaf.type)
+    return None
 
 
 def _finished(drawing: _Drawing) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -169,3 +172,36 @@ def test_nothing_known(seen: Waiting) -> None:
     assert leaf.kind.reveal() == "future"
     known = (leaf.task, leaf.fd, leaf.deadline_at, leaf.lock, leaf.thread, leaf.job, leaf.process, leaf.children)
     assert not any(known)
+
+
+@pytest.fixture(scope="session")
+def report() -> str:
+    """What the command says of the program, on the tests' own interpreter."""
+    with patients.start(sys.executable, "waiting.py") as patient:
+        command = [sys.executable, "-m", "qqdiag", "inspect", str(patient.pid), "--interval", "0"]
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "Tasks (" in shown.stdout, shown.stderr
+    return shown.stdout
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"back to Task-\d+: each of these tasks waits for a lock that the next one holds",
+        r"back to Task-\d+: these tasks wait for each other for ever",
+        r"waits for Lock, which is held by\n +Task-\d+, pending\n +awaited by Task-\d+, Task-\d+",
+        r"waits for a Lock whose holder is not known",
+        r"waits for a Semaphore held by Task-\d+, Task-\d+",
+        r"waits for a job in thread \d+ ThreadPoolExecutor-\d_0, in blocks at reader/waiting.py:\d+",
+        r"waits for a job that no worker has begun",
+        r"waits for thread \d+ [^\n]+, in blocks at",
+        r"waits for Task-\d+ in the loop of another thread",
+        r"waits for child process \d+ to end",
+        r"waits for fd \d+ to have bytes to read",
+        r"waits for fd \d+ to take more bytes",
+        r"waits for room in a Queue with 1 items",
+        r"waits for Future \(pending\)\n",
+    ],
+)
+def test_the_report_says_it(report: str, pattern: str) -> None:
+    assert re.search(pattern, report), report
