@@ -37,7 +37,7 @@ def collect(path: FilePath) -> Snapshot:
         pid=core.told.pid,
         wall_time=path.stat().st_mtime,
         samples=[sample],
-        witness=_none("a second reader"),
+        witness=Missing(Say("py-spy reads processes that live"), Say("py-spy dump --pid PID")),
         logs=_none("logs"),
         monitor=None,
     )

@@ -128,6 +128,7 @@ def _library(name: str) -> Any:
 @contextmanager
 def _program(form: str, packed: IO[bytes]) -> Iterator[IO[bytes]]:
     """The output of `zstd -dc` or `lz4 -dc`."""
+    os.lseek(packed.fileno(), 0, os.SEEK_SET)  # `packed` has read ahead
     try:
         process = subprocess.Popen(
             [form, "-dc"], stdin=packed.fileno(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

@@ -41,11 +41,25 @@ class Patient:
 
 @contextlib.contextmanager
 def start(
-    python: Path | str, program: str, *arguments: str, environment: dict[str, str] | None = None
+    python: Path | str,
+    program: str,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    folder: Path | None = None,
+    before: Callable[[], None] | None = None,
 ) -> Iterator[Patient]:
-    """Run `program` (a file beside this one) and wait for its first line, which is JSON."""
+    """Run `program` (a file beside this one) and wait for its first line, which is JSON. `folder`: where it works,
+    `before`: what the child does first."""
     command = [str(python), "-W", "ignore", str(HERE / program), *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=folder,
+        preexec_fn=before,
+    )
     watchdog = threading.Timer(START, process.kill)
     watchdog.start()
     try:
