@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qqdiag.model import Bytes, Moment, Say, Seconds
+from qqdiag.report.claims import contradictions, episode_lines
 from qqdiag.report.document import Cell, Line, Mark, Row, Section, Table
 from qqdiag.snapshot import LogEvent, LogFile, Logs, Snapshot, StateFile
 
@@ -16,7 +17,7 @@ def timeline_section(snapshot: Snapshot) -> Section[Cell] | None:
     logs = snapshot.logs
     if not isinstance(logs, Logs):
         return None
-    blocks: list[Line[Cell] | Table[Cell]] = []
+    blocks: list[Line[Cell] | Table[Cell]] = [*episode_lines(logs)]
     shown: list[list[LogEvent]] = []
     for file in logs.files:
         blocks.append(_heading(file, again=bool(file.events) and file.events in shown))
@@ -26,7 +27,7 @@ def timeline_section(snapshot: Snapshot) -> Section[Cell] | None:
         elif not file.events:
             blocks += _last_lines(file)
     if isinstance(logs.state, StateFile):
-        blocks += _state(logs.state)
+        blocks += [*_state(logs.state), *contradictions(logs.state, snapshot.samples[-1])]
     return Section("timeline", Say("Log and state file"), tuple(blocks)) if blocks else None
 
 

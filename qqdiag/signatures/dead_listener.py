@@ -6,9 +6,10 @@ here no unfinished task has such a frame, in both samples, while bytes wait unre
 
 from __future__ import annotations
 
+from qqdiag.episodes import last_episode
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
-from qqdiag.model import Bytes, Missing, Name, Say
-from qqdiag.snapshot import Adapter, Gateway, Task, WebSocket
+from qqdiag.model import Bytes, Missing, Name, Say, Seconds
+from qqdiag.snapshot import Adapter, Gateway, Logs, Task, WebSocket
 from qqdiag.waits import ONE_SAMPLE, View
 from qqdiag.waits.listeners import failed_listeners, is_open, readers, unfinished, unread, unread_before
 
@@ -47,11 +48,26 @@ def _adapter(view: View, adapter: Adapter) -> Finding | None:
     notes = [
         seen("gateway", Say("the adapter's {name}: {truth}", truth=attribute.truth, name=attribute.name))
         for attribute in adapter.attributes
-        if attribute.truth is not None
+        if attribute.truth is not None and attribute.name.reveal() in _TELLING
     ]
     websocket = next((ws for ws in view.websockets if ws.address == adapter.websocket), None)
-    evidence = (*(_evidence(view, websocket) if websocket else ()), *notes)
+    evidence = (*(_evidence(view, websocket) if websocket else ()), *notes, *_log(view))
     return _finding(Confidence.CERTAIN, because, summary, evidence, task.address, _FATAL if told.get("fatal") else ())
+
+
+_TELLING = ("running", "websocket", "fatal")  # attributes that say whether it means to listen
+
+
+def _log(view: View) -> tuple[Evidence, ...]:
+    """Where the log's last reconnect ended, when it names no session since."""
+    logs = view.snapshot.logs
+    events = max((file.events for file in logs.files), key=len, default=[]) if isinstance(logs, Logs) else []
+    episode = last_episode(sorted(events, key=lambda event: -event.age))
+    ends = [event for event in episode if event.event.reveal() in ("gave-up", "fatal", "disconnected")]
+    return tuple(
+        seen("logs", Say("the log says {event}, {age} ago", event=event.event, age=Seconds(event.age)), "s")
+        for event in ends[-1:]
+    )
 
 
 _FATAL = (Alternative("fatal-close", Say("the close code in its log: it may have stopped on purpose")),)

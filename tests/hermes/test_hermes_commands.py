@@ -64,6 +64,10 @@ def test_inspect_tells_it_first_and_last(hung: Patient) -> None:
     assert_public(told.stdout + told.stderr, hung)
 
 
+def test_inspect_says_where_the_log_breaks_off(hung: Patient) -> None:
+    assert "by the log its last reconnect came as far as reconnecting, " in qqdiag("inspect", hung.pid).stdout
+
+
 def test_json_tells_the_same_twice(hung: Patient) -> None:
     first, second = report(hung.pid), report(hung.pid)
     assert first["verdict"] == "matched"
