@@ -41,7 +41,10 @@ def test_both_see_the_same(interpreter: Interpreter) -> None:
         msgspec.structs.replace(thread, tid=threads_apart(thread, snapshot.witness))
         for thread in snapshot.witness.threads
     ]
-    assert len(disagreement(samples, msgspec.structs.replace(snapshot.witness, threads=twisted))) == 3
+    # Before 3.11 the interpreter does not keep the threads' ids, and py-spy, which may not stop it, gives none.
+    told = 3 if interpreter.version >= (3, 11) else 0
+    assert len([thread for thread in snapshot.witness.threads if thread.tid is not None]) == told
+    assert len(disagreement(samples, msgspec.structs.replace(snapshot.witness, threads=twisted))) == told
 
 
 def threads_apart(thread: WitnessThread, witness: Witness) -> int | None:

@@ -17,7 +17,7 @@ from freeze_patients import SLEEPING, Patient, running
 from qqdiag import access, find, target
 from qqdiag.collect import proc
 from qqdiag.errors import NoSuchTarget, NotReadable, QqdiagError, TargetGone, UsageError
-from qqdiag.target import CaptureFile, Live, resolve
+from qqdiag.target import CaptureFile, Core, Live, resolve
 
 NOBODY = 65534
 
@@ -142,10 +142,12 @@ def test_pid_of_a_container() -> None:
 def test_files(tmp_path: Path) -> None:
     (tmp_path / "zip").write_bytes(b"PK\x03\x04")
     assert resolve(str(tmp_path / "zip")) == CaptureFile(tmp_path / "zip")
-    (tmp_path / "elf").write_bytes(b"\x7fELF")
+    for name, magic in {"elf": b"\x7fELF", "zst": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18"}.items():
+        (tmp_path / name).write_bytes(magic)
+        assert resolve(str(tmp_path / name)) == Core(tmp_path / name)
     (tmp_path / "text").write_text("hello")
     (tmp_path / "empty").touch()
-    for name in ("elf", "text", "empty", "."):
+    for name in ("text", "empty", "."):
         with pytest.raises(NotReadable):
             resolve(str(tmp_path / name))
     for name in ("absent", "absent/absent"):

@@ -19,7 +19,6 @@ import patients
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from interpreters import Interpreter
 from patients import Patient
 
 from qqdiag.collect import core as core_files
@@ -223,11 +222,12 @@ def look(path: Path) -> Snapshot | None:
     try:
         return core_files.collect(path)
     except NotReadable as error:
-        assert sentence(error)
-        assert error.hint.template
-        return None
+        refused = error
     finally:
         assert time.monotonic() - begun < BOUND
+    assert sentence(refused)
+    assert refused.hint.template
+    return None
 
 
 def test_small_core(small: Path) -> None:
