@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from qqdiag.collect import attempt
+from qqdiag.cpython.known import Known
 from qqdiag.cpython.read import read_python
 from qqdiag.cpython.runtime import Runtime, attach
 from qqdiag.memory.freeze import Frozen, freeze
@@ -35,13 +36,16 @@ class Read(NamedTuple):
     pause: float  # seconds
 
 
-def collect(pid: int, deadline: float, *, pause: bool = True, tracer: Tracer | None = None) -> Read:
+def collect(
+    pid: int, deadline: float, *, pause: bool = True, tracer: Tracer | None = None, known: Known | None = None
+) -> Read:
     """Read a running target, paused for the moment of one copy unless `pause` forbids it.
 
+    `known`: what earlier readings of the same target have learned; this one adds to it.
     Raises NotReadable, NoSuchTarget, NotPermitted and TargetGone.
     """
     with _uncollected():
-        frozen = freeze(pid, walk(profiles()), deadline, pause=pause, agree=agree, tracer=tracer)
+        frozen = freeze(pid, walk(profiles(), known), deadline, pause=pause, agree=agree, tracer=tracer)
     python, gateway = frozen.value
     if isinstance(python, Python):
         python = _stamped(python, frozen)
@@ -60,15 +64,16 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def walk(known: Sequence[Profile]) -> Callable[[MemorySource], Parts]:
-    """What is read from a memory, whoever holds it: a process, a frozen copy or a capture."""
+def walk(patterns: Sequence[Profile], known: Known | None = None) -> Callable[[MemorySource], Parts]:
+    """What is read from a memory, whoever holds it: a process, a frozen copy or a capture. All of one target."""
+    known = known or Known()
 
     def read(memory: MemorySource) -> Parts:
-        runtime = attach(memory)
+        runtime = attach(memory, known)
         python = attempt("python", read_python, runtime, time.monotonic())
         if isinstance(python, Missing):
             return python, python
-        return python, attempt("gateway", _gateway, runtime, python, known)
+        return python, attempt("gateway", _gateway, runtime, python, patterns)
 
     return read
 

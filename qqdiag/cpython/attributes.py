@@ -108,15 +108,24 @@ def _plain_dictionary(objects: Objects, info: TypeInfo, address: int) -> int:
 def _shape(objects: Objects, info: TypeInfo) -> Shape:
     shape = objects.shapes.get(info.address)
     if shape is None:
-        shape = objects.shapes[info.address] = Shape(_slots(objects, info), _keys(objects, info))
+        keys = _keys(objects, info)
+        former = objects.known.shapes.get(info.address)
+        if former is None or former[0] != keys:
+            former = objects.known.shapes[info.address] = keys, Shape(_slots(objects, info), _named(objects, keys))
+        shape = objects.shapes[info.address] = former[1]
     return shape
 
 
-def _keys(objects: Objects, info: TypeInfo) -> dict[str, int]:
+def _keys(objects: Objects, info: TypeInfo) -> tuple[int, ...]:
+    """The names that the type's instances share, as objects."""
     if not info.flags & HEAP_TYPE or not info.cached_keys:
-        return {}
+        return ()
     entries = containers.keys_entries(objects.memory, objects.layout, info.cached_keys, MAX_ATTRIBUTES)
-    names = ((objects.text(key) if key else None, index) for index, (key, _) in enumerate(entries))
+    return tuple([key for key, _ in entries])
+
+
+def _named(objects: Objects, keys: tuple[int, ...]) -> dict[str, int]:
+    names = ((objects.text(key) if key else None, index) for index, key in enumerate(keys))
     return {name: index for name, index in names if name is not None}
 
 

@@ -154,7 +154,7 @@ def _place(
         # What a frame awaits is the last word of its value stack, or the last but one.
         slot = layout.coroutine_frame + layout.frame_localsplus + 8 * (stacktop - layout.awaited_depth)
     return Place(
-        name=runtime.names.at(qualname, code.qualname),
+        name=runtime.names.at(qualname, code),
         code=code.index,
         line=line(runtime.objects, code, offset) if valid else None,
         offset=offset if valid else None,
@@ -170,14 +170,14 @@ def _frame_object(runtime: Runtime, address: int, kind: Word) -> tuple[Level, in
     frame = objects.read_word(address + layout.coroutine_frame)
     if not frame:
         code = runtime.codes.at(objects.read_word(address + (layout.coroutine_code or 0)))
-        return Level(kind=kind, address=address, name=runtime.names.at(qualname, code.qualname), code=code.index), 0
+        return Level(kind=kind, address=address, name=runtime.names.at(qualname, code), code=code.index), 0
     head = frame_objects.read(objects, frame)
     code = runtime.codes.at(head.code)
     valid = -2 <= head.offset < code.size
     level = Level(
         kind=kind,
         address=address,
-        name=runtime.names.at(qualname, code.qualname),
+        name=runtime.names.at(qualname, code),
         code=code.index,
         line=line(objects, code, head.offset) if valid else None,
         offset=head.offset if valid else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from qqdiag.cpython import containers, linetables
+from qqdiag.cpython.known import code_identity
 from qqdiag.cpython.objects import Objects
 from qqdiag.cpython.strings import printable
 from qqdiag.memory.source import Unreadable
@@ -31,6 +32,7 @@ class CodeInfo:
     address: int
     index: int  # in Codes.table
     qualname: Name
+    qualname_at: int  # the str object
     start: int
     size: int  # of its instructions, bytes
     first_line: int
@@ -47,12 +49,14 @@ class Names:
         self._objects = objects
         self._by_address: dict[int, Name] = {}
 
-    def at(self, address: int, otherwise: Name) -> Name:
-        """The str at `address`; `otherwise` where there is none."""
+    def at(self, address: int, code: CodeInfo) -> Name:
+        """The str at `address`; the name of the code where there is none, and where it is that one's own."""
+        if address == code.qualname_at:
+            return code.qualname
         found = self._by_address.get(address)
         if found is None:
             text = self._objects.text(address) if address else None
-            found = self._by_address[address] = otherwise if text is None else Name(printable(text))
+            found = self._by_address[address] = code.qualname if text is None else Name(printable(text))
         return found
 
 
@@ -69,18 +73,30 @@ class Codes:
         return self._by_address.get(address) or self._read(address)
 
     def _read(self, address: int) -> CodeInfo:
-        objects, layout = self._objects, self._objects.layout
-        objects.expect(address, "builtins.code")
         if len(self.table) >= MAX_CODES:
             raise Unreadable(address)
+        known, index = self._objects.known.codes, len(self.table)
+        identity = code_identity(self._objects.memory, self._objects.layout, address)
+        former = known.get(address)
+        if former is None or former[0] != identity:
+            former = known[address] = (identity, *self._decoded(address))
+        info = self._by_address[address] = dataclasses.replace(former[1], index=index)
+        self.table.append(former[2])
+        return info
+
+    def _decoded(self, address: int) -> tuple[CodeInfo, Code]:
+        objects, layout = self._objects, self._objects.layout
+        objects.expect(address, "builtins.code")
         word = objects.read_word
         path, name = _text(objects, word(address + layout.code_filename)), word(address + layout.code_name)
-        qualname = Name(printable(_text(objects, word(address + layout.code_qualname))))
+        qualname_at = word(address + layout.code_qualname)
+        qualname = Name(printable(_text(objects, qualname_at)))
         start, size = _instructions(objects, address)
         info = CodeInfo(
             address=address,
-            index=len(self.table),
+            index=-1,
             qualname=qualname,
+            qualname_at=qualname_at,
             start=start,
             size=size,
             first_line=objects.read_int(address + layout.code_first_line),
@@ -89,17 +105,13 @@ class Codes:
             linetable=word(address + layout.code_linetable),
             lines={},
         )
-        self.table.append(
-            Code(
-                qualname=qualname,
-                name=Name(printable(_text(objects, name))),
-                path=CodePath(printable(path)),
-                first_line=info.first_line,
-                calls=_calls(objects, word(address + layout.code_names)),
-            )
+        return info, Code(
+            qualname=qualname,
+            name=Name(printable(_text(objects, name))),
+            path=CodePath(printable(path)),
+            first_line=info.first_line,
+            calls=_calls(objects, word(address + layout.code_names)),
         )
-        self._by_address[address] = info
-        return info
 
 
 def line(objects: Objects, code: CodeInfo, offset: int) -> int | None:
@@ -112,7 +124,7 @@ def line(objects: Objects, code: CodeInfo, offset: int) -> int | None:
             table = _bytes(objects, code.linetable)
             code.lines[offset] = linetables.FORMATS[objects.layout.code_line_format](table, code.first_line, offset)
         except Unreadable:
-            code.lines[offset] = None
+            return None
     return code.lines[offset]
 
 

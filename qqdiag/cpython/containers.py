@@ -32,17 +32,19 @@ def tuple_items(memory: MemorySource, layout: Layout, address: int, limit: int =
 
 
 def list_items(memory: MemorySource, layout: Layout, address: int, limit: int = MAX_ITEMS) -> tuple[int, ...]:
-    count = min(size(memory, layout, address), limit)
+    count = size(memory, layout, address)
     if not count:  # an empty list may have no array at all
         return ()
-    (array,) = words(memory, address + layout.list_items, 1)
-    return words(memory, array, count)
+    array, allocated = words(memory, address + layout.list_items, 2)
+    if count > allocated:
+        raise Unreadable(address, 8)
+    return words(memory, array, min(count, limit))
 
 
 def set_items(memory: MemorySource, layout: Layout, address: int, limit: int = MAX_ITEMS) -> list[int]:
     """The members of a set or frozenset, in the order of its table (Include/cpython/setobject.h)."""
     mask, table = words(memory, address + layout.set_mask, 2)
-    if mask + 1 > 16 * MAX_ITEMS:
+    if mask + 1 > 16 * MAX_ITEMS or mask & (mask + 1):
         raise Unreadable(address, 16)
     count = min(mask + 1, 16 * limit)
     entries = struct.iter_unpack("<Qq", memory.read(table, 16 * count))
@@ -84,25 +86,27 @@ def keys_entries(memory: MemorySource, layout: Layout, keys: int, limit: int) ->
     """(key, value) of every used entry of a PyDictKeysObject; the value is 0 in shared keys."""
     head = memory.read(keys, layout.keys_header)
     (count,) = struct.unpack_from("<q", head, layout.keys_entries)
-    if count < 0:
+    slots, indexes = _table(layout, keys, head)
+    if not 0 <= count <= slots * 2 // 3:  # USABLE_FRACTION; freed memory would have us read millions of entries
         raise Unreadable(keys, layout.keys_header)
     count = min(count, limit)
-    start = keys + layout.keys_header + _index_bytes(layout, keys, head)
+    start = keys + layout.keys_header + indexes
     if layout.keys_size is not None or head[layout.keys_kind] == GENERAL_KEYS:
         return [(k, v) for _, k, v in struct.iter_unpack("<QQQ", memory.read(start, 24 * count)) if k]
     entries = struct.iter_unpack("<QQ", memory.read(start, 16 * count))
     return [(int(key), int(value)) for key, value in entries]
 
 
-def _index_bytes(layout: Layout, keys: int, head: bytes) -> int:
-    """The size of the index table between a PyDictKeysObject's header and its entries."""
+def _table(layout: Layout, keys: int, head: bytes) -> tuple[int, int]:
+    """How many slots a PyDictKeysObject has, and the bytes of their indexes between its header and its entries."""
     if layout.keys_size is None:
-        shift = head[layout.keys_log2_index_bytes]
-        if shift > MAX_INDEX_SHIFT:
+        shift, of_bytes = head[layout.keys_log2_size], head[layout.keys_log2_index_bytes]
+        # As new_keys_object has it (Objects/dictobject.c); the one table without any slot is empty_keys_struct.
+        if shift > MAX_INDEX_SHIFT or (shift and of_bytes != shift + (shift > 7) + (shift > 15) + (shift > 31)):
             raise Unreadable(keys, layout.keys_header)
-        return 1 << shift
+        return 1 << shift, 1 << (of_bytes if shift else 3)
     (size,) = struct.unpack_from("<Q", head, layout.keys_size)
-    if size >> MAX_INDEX_SHIFT:
+    if size >> MAX_INDEX_SHIFT or size & (size - 1):
         raise Unreadable(keys, layout.keys_header)
     width = 1 if size <= 0xFF else 2 if size <= 0xFFFF else 4 if size <= 0xFFFFFFFF else 8  # DK_IXSIZE, dictobject.c
-    return int(size * width)
+    return int(size), int(size * width)

@@ -136,6 +136,7 @@ class Layout:
     dict_keys: int = 32
     dict_values: int = 40
     keys_size: int | None = None  # dk_size, from which the width of an index follows (up to 3.10)
+    keys_log2_size: int = 8
     keys_log2_index_bytes: int = 9
     keys_kind: int = 10
     keys_entries: int = 24

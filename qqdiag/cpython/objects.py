@@ -9,6 +9,7 @@ import struct
 from collections.abc import Collection
 
 from qqdiag.cpython import attributes, containers, strings, typeinfo
+from qqdiag.cpython.known import Known, type_identity
 from qqdiag.cpython.layout import Layout
 from qqdiag.cpython.typeinfo import BYTES, DICT, INT, LIST, TEXT, TUPLE, TYPE, TypeInfo
 from qqdiag.memory.source import MemorySource, Unreadable
@@ -24,7 +25,8 @@ BLOCK = 4096  # no page is smaller: a read within a block needs one page
 class Objects:
     """The object API. Every method may raise Unreadable; those that answer `| None` do so for another type."""
 
-    def __init__(self, memory: MemorySource, layout: Layout) -> None:
+    def __init__(self, memory: MemorySource, layout: Layout, known: Known | None = None) -> None:
+        self.known = known or Known()
         self.memory = memory
         self.layout = layout
         self.read = memory.read
@@ -65,8 +67,16 @@ class Objects:
         """The type object at `pointer`."""
         found = self._types.get(pointer)
         if found is None:
-            found = typeinfo.read(self.memory, self.layout, self._type_names, pointer)
-            self._types[pointer] = found
+            found = self._types[pointer] = self._type(pointer)
+        return found
+
+    def _type(self, pointer: int) -> TypeInfo:
+        identity = type_identity(self.memory, self.layout, pointer)
+        former = self.known.types.get(pointer)
+        if former and former[0] == identity:
+            return former[1]
+        found = typeinfo.read(self.memory, self.layout, self._type_names, pointer)
+        self.known.types[pointer] = identity, found
         return found
 
     def is_a(self, address: int, dotted: str) -> bool:
@@ -190,10 +200,19 @@ class Objects:
 
     def select(self, address: int, names: Collection[str]) -> dict[str, int]:
         """The values of some str keys of a dict: those of `names` that are there."""
+        pairs = self.pairs(address, 100_000)
+        keys = tuple([key for key, _ in pairs])
+        former = self.known.indexes.get(address)
+        if former is None or former[0] != keys or not former[1].keys() >= set(names):
+            former = self.known.indexes[address] = keys, self._indexes(keys, names)
+        found = {name: former[1][name] for name in names}
+        return {name: pairs[index][1] for name, index in found.items() if index >= 0}
+
+    def _indexes(self, keys: tuple[int, ...], names: Collection[str]) -> dict[str, int]:
+        """Where the names are among the keys; -1 for those that are not."""
         lengths = {len(name) for name in names}
-        keys = self.pairs(address, 100_000)
-        found = {self.text(key): value for key, value in keys if self._length(key) in lengths}
-        return {name: found[name] for name in names if name in found}
+        texts = {self.text(key): index for index, key in enumerate(keys) if self._length(key) in lengths}
+        return {name: texts.get(name, -1) for name in names}
 
     def _length(self, text: int) -> int:
         return self.read_word(text + self.layout.text_length)

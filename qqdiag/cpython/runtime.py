@@ -7,9 +7,10 @@ import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from qqdiag.cpython import asyncio_offsets, layouts, unexported
+from qqdiag.cpython import asyncio_offsets, known, layouts, unexported
 from qqdiag.cpython.codes import Codes, Names
 from qqdiag.cpython.debug_offsets import published
+from qqdiag.cpython.known import Interpreter, Known
 from qqdiag.cpython.layout import Layout
 from qqdiag.cpython.objects import Objects
 from qqdiag.errors import NotReadable
@@ -49,8 +50,15 @@ class Runtime:
 
     def module(self, interpreter: int, name: str) -> int | None:
         """One module of sys.modules, None when it was not imported."""
+        former = self.objects.known.modules.get((interpreter, name))
+        if former and known.module_identity(self.memory, self.layout, former[0]) == former[1]:
+            return former[0]
         modules = self.objects.read_word(interpreter + self.layout.interpreter_modules)
-        return self.objects.lookup(modules, name) if modules else None
+        found = self.objects.lookup(modules, name) if modules else None
+        if found is not None:
+            identity = known.module_identity(self.memory, self.layout, found)
+            self.objects.known.modules[interpreter, name] = found, identity
+        return found
 
     def globals_of(self, module: int, names: Collection[str]) -> dict[str, int]:
         """Some globals of a module object: those of `names` that are there."""
@@ -61,8 +69,35 @@ class Runtime:
         return self.objects.named(self.objects.read_word(module + self.layout.module_dict), 100_000)
 
 
-def attach(memory: MemorySource) -> Runtime:
-    """The Python runtime of a target. Raises NotReadable (with the numbers found) and TargetGone."""
+def attach(memory: MemorySource, former: Known | None = None) -> Runtime:
+    """The Python runtime of a target. `former`: what walks over the same target have learned; this one adds to it.
+
+    Raises NotReadable (with the numbers found) and TargetGone.
+    """
+    former = former or Known()
+    found = known.interpreter(memory, former) or _find(memory)
+    try:
+        interpreters = _interpreters(memory, found.layout, found.symbols["_PyRuntime"])
+    except Unreadable as error:
+        raise _damaged(error.address) from error
+    former.interpreter = found
+    objects = Objects(memory, found.layout, former)
+    return Runtime(
+        memory=memory,
+        version=found.version,
+        flavour=found.flavour,
+        layout=found.layout,
+        address=found.symbols["_PyRuntime"],
+        interpreters=interpreters,
+        objects=objects,
+        codes=Codes(objects),
+        names=Names(objects),
+        symbols=found.symbols,
+    )
+
+
+def _find(memory: MemorySource) -> Interpreter:
+    """The interpreter, and a layout that fits it."""
     regions = memory.regions()
     image, symbols = _interpreter(memory, regions)
     version = _version(memory, image, symbols)
@@ -74,22 +109,9 @@ def attach(memory: MemorySource) -> Runtime:
         layout = published(memory, symbols["_PyRuntime"], measured)
         layout = asyncio_offsets.published(memory, regions, symbols["_PyRuntime"], layout)
         _check_fingerprint(memory, layout, symbols)
-        interpreters = _interpreters(memory, layout, symbols["_PyRuntime"])
     except Unreadable as error:
         raise _damaged(error.address) from error
-    objects = Objects(memory, layout)
-    return Runtime(
-        memory=memory,
-        version=version,
-        flavour=_flavour(image, symbols),
-        layout=layout,
-        address=symbols["_PyRuntime"],
-        interpreters=interpreters,
-        objects=objects,
-        codes=Codes(objects),
-        names=Names(objects),
-        symbols=symbols,
-    )
+    return Interpreter(version, _flavour(image, symbols), layout, symbols)
 
 
 def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.Image, dict[str, int]]:

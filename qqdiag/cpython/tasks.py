@@ -182,7 +182,7 @@ def _running_level(runtime: Runtime, frame: RawFrame) -> Level:
     return Level(
         kind=chains.FRAMES.get(info.dotted, chains.AWAITABLE),
         address=frame.generator,
-        name=runtime.names.at(qualname, frame.code.qualname),
+        name=runtime.names.at(qualname, frame.code),
         code=frame.code.index,
         line=None if offset is None else line(runtime.objects, frame.code, offset),
         offset=offset,

@@ -2,8 +2,9 @@
 
 A walk over the live memory of a busy target meets torn structures: up to a quarter of the answers were silently wrong.
 So walk it once to learn which pages it needs. If no thread ran meanwhile, as in most gateways that hang, that is the
-answer, and nothing was paused. Else stop the target, copy just these pages (0.3 to 0.8 ms, however large the target
-is), let it go, and walk the copy. Where that cannot be had, read twice and keep only what is equal.
+answer, and nothing was paused. Else walk it again, for what a walk has learned for good the next one need not read;
+then stop the target, copy just these pages (0.3 to 0.8 ms, however large the target is), let it go, and walk the copy.
+Where that cannot be had, read twice and keep only what is equal.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ T = TypeVar("T")
 Walk = Callable[[MemorySource], T]
 Agree = Callable[[T, T], T | None]
 
-# Freezes, each with the pages that the walk of the last one had missed, and with as much of their neighbourhood as
-# makes so many bytes: about 0.3 ms, and 1.2 ms for a target that makes objects in new places all the time.
-BUDGETS = (2 << 20, 4 << 20, 8 << 20)
-BULK = 200 << 20  # bytes of writable memory that may still be copied as a whole; about 40 ms
+# Freezes, each with the pages that the walks before it had missed, and with as much of their neighbourhood as makes
+# so many bytes: about 0.3 ms each. The places where a target makes new objects are soon all known.
+BUDGETS = (2 << 20,) * 6 + (4 << 20,) * 6
+BULK = 32 << 20  # bytes of writable memory that may still be copied as a whole; about 7 ms
+BRIEF = 0.3  # seconds: a first walk that took longer is not repeated, most of what it read are tasks
 COPY_WITHIN = 1.0  # seconds for the child to answer; then it is killed, which releases the target
 TWICE = 2  # a reading is repeated when there is so many times the time left that the first one took
 READINGS = 6  # without a pause: how often to read before giving up on two equal answers
@@ -43,7 +45,7 @@ class Frozen(NamedTuple, Generic[T]):
     pause: float  # seconds the target stood still, over all rounds
     late_pages: int  # read after the copy, over all rounds; none of them in `value` when the method is frozen
     method: Word  # asleep stopped frozen double-read unpaused
-    pages: dict[int, bytes]  # by address: every page that the walk touched
+    pages: dict[int, bytes]  # by address: every page that the walks touched, of the last moment where it was touched
     regions: Sequence[Region]
     because: Say | None = None  # why there was no pause
 
@@ -71,21 +73,34 @@ def freeze(
         last_start = deadline - TWICE * (time.monotonic() - began)
         if first is not None and before and before == threads_at_rest(pid):
             return first._replace(method=Word("stopped" if is_stopped(before) else "asleep"))
+        learned = dict(live.pages)
         if pause and time.monotonic() < last_start:
+            if time.monotonic() - began < BRIEF:
+                first = _again(live, walk, first)
             frozen = _frozen_or_why(live, first, walk, tracer)
             if isinstance(frozen, Frozen):
-                return frozen
+                return frozen._replace(pages=learned | frozen.pages)
             because = frozen
     found = _read_twice(pid, walk, last_start, agree or (lambda one, two: two if one == two else None), first)
-    return found._replace(because=because)
+    return found._replace(because=because, pages=learned | found.pages)
 
 
 def _first(live: LiveMemory, walk: Walk[T]) -> Frozen[T] | None:
-    """A reading to learn the pages, which `live` keeps. None when a torn structure ended it: later rounds go on."""
+    """A reading to learn the pages, which `live` keeps. None when a torn structure ended it."""
     try:
         return _reading(live, walk)
     except Unreadable:
         return None
+
+
+def _again(live: LiveMemory, walk: Walk[T], first: Frozen[T] | None) -> Frozen[T] | None:
+    """A second reading, whose pages are those that the next one will need; the first where a torn structure ends it."""
+    learned = dict(live.pages)
+    live.forget()
+    second = _first(live, walk)
+    if second is None:
+        live.pages.update(learned)
+    return second
 
 
 def _frozen_or_why(

@@ -22,6 +22,7 @@ from qqdiag.model import Say
 PAGE = os.sysconf("SC_PAGE_SIZE")
 HIGHEST = 1 << 56  # above every user address of x86-64 and aarch64, five-level page tables included
 LARGEST = 1 << 28
+SEVERAL = 4  # pages that are better fetched at once
 
 
 class LiveMemory:
@@ -53,8 +54,10 @@ class LiveMemory:
         if not 0 <= size <= LARGEST or not PAGE <= address < HIGHEST:
             raise Unreadable(address, size)
         first = address & -PAGE
-        pages = [self._page(page, size) for page in range(first, address + max(size, 1), PAGE)]
-        return b"".join(pages)[address - first : address - first + size]
+        starts = range(first, address + max(size, 1), PAGE)
+        if len(starts) > SEVERAL and first not in self.pages:
+            self._fetch(first, min(len(starts) * PAGE, LARGEST))
+        return b"".join([self._page(page, size) for page in starts])[address - first : address - first + size]
 
     def _page(self, start: int, wanted: int) -> bytes:
         if start not in self.pages:

@@ -145,10 +145,10 @@ def test_late_page_costs_another_round(monkeypatch: pytest.MonkeyPatch) -> None:
         def walk(memory: MemorySource) -> int:
             walks.append(memory)
             memory.read(base, 8)
-            return len(memory.read(base + 40 * PAGE, 8)) if len(walks) > 1 else 0
+            return len(memory.read(base + 40 * PAGE, 8)) if len(walks) > 2 else 0
 
         frozen = freeze(patient.pid, walk, soon())
-        assert (frozen.method.reveal(), frozen.late_pages, len(walks)) == ("frozen", 1, 3)
+        assert (frozen.method.reveal(), frozen.late_pages, len(walks)) == ("frozen", 1, 4)
 
 
 def test_address_that_is_nowhere_is_not_late() -> None:
@@ -173,10 +173,10 @@ def test_pages_that_are_never_known_cost_a_bulk_copy(monkeypatch: pytest.MonkeyP
         def walk(memory: MemorySource) -> int:
             walks.append(memory)
             memory.read(base, 8)
-            return len(memory.read(base + 17 * PAGE * ((len(walks) - 1) % 4), 8)) + len(walks)
+            return len(memory.read(base + 8 * PAGE * ((len(walks) - 1) % 8), 8)) + len(walks)
 
         frozen = freeze(patient.pid, walk, soon())
-        assert (frozen.method.reveal(), len(walks)) == ("frozen", 1 + len(EXACT) + 1)
+        assert (frozen.method.reveal(), len(walks)) == ("frozen", 2 + len(EXACT) + 1)
 
 
 def test_too_large_for_a_bulk_copy_is_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_too_large_for_a_bulk_copy_is_read_twice(monkeypatch: pytest.MonkeyPatch
         def walk(memory: MemorySource) -> int:
             walks.append(memory)
             memory.read(base, 8)
-            return len(memory.read(base + 17 * PAGE * ((len(walks) - 1) % 4), 8))
+            return len(memory.read(base + 8 * PAGE * ((len(walks) - 1) % 8), 8))
 
         frozen = freeze(patient.pid, walk, soon())
         assert (frozen.method.reveal(), frozen.pause, frozen.value) == ("double-read", 0, 8)
