@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
+import debian_unstable
 import hermes_environment
 import interpreters
 import pytest
@@ -95,3 +97,41 @@ def test_without_a_network_it_says_what_to_do(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(hermes_environment.NotMade, match="QQDIAG_HERMES_PYTHON"):
         hermes_environment.python()
     assert not hermes_environment.is_complete(tmp_path / f"hermes-{hermes_environment.VERSION}-python-3.12")
+
+
+def test_unstable_is_for_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("QQDIAG_SID_ROOT", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(debian_unstable.NotMade, match="run the tests as root"):
+        debian_unstable.launcher("3.14")
+
+
+@pytest.mark.parametrize(
+    ("programs", "cure"), [("", "apt-get install debootstrap"), ("debootstrap", "make a network available")]
+)
+def test_unstable_that_cannot_be_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, programs: str, cure: str
+) -> None:
+    """Without debootstrap, and with one that fails: the cure is told, and no folder is taken for a whole one."""
+    for name, target in [("apt-get", "false"), ("rm", "true"), *((program, "false") for program in programs.split())]:
+        (tmp_path / name).symlink_to(f"/bin/{target}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("QQDIAG_TEST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("QQDIAG_SID_ROOT", raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(debian_unstable.NotMade, match=cure):
+        debian_unstable.launcher("3.14")
+    assert not debian_unstable.is_complete(tmp_path / "cache" / "debian-unstable")
+
+
+@pytest.mark.parametrize("name", debian_unstable.VERSIONS)
+def test_a_launcher_becomes_the_interpreter(name: str, tmp_path: Path) -> None:
+    """The process that is started is the one that is read, and it finds its program."""
+    found = interpreters.unstable(name)
+    if found is None:
+        pytest.skip(interpreters.CURE[name])
+    program = tmp_path / "program.py"
+    program.write_text("import os, sys; print(os.getpid(), *sys.version_info[:2], *sys.argv[1:])")
+    with subprocess.Popen([found.path, program, "an argument"], stdout=subprocess.PIPE, text=True) as process:
+        said, _ = process.communicate(timeout=60)
+    assert said.split() == [str(process.pid), *name.split("."), "an", "argument"]

@@ -12,7 +12,7 @@ import struct
 from qqdiag.cpython.layout import Layout
 from qqdiag.errors import NotReadable
 from qqdiag.memory.source import MemorySource
-from qqdiag.model import Hex, Say
+from qqdiag.model import Hex, Say, Word
 
 COOKIE = b"xdebugpy"
 HEADER = 24  # cookie, version, free_threaded
@@ -88,6 +88,8 @@ FIELDS_3_15: tuple[str | None, ...] = (
 # Minor version: its table, in the order of its struct (Include/internal/pycore_debug_offsets.h).
 TABLES = {(3, 13): FIELDS_3_13, (3, 14): FIELDS_3_14, (3, 15): FIELDS_3_15}
 
+# What never moved: a table in which it did is read with the wrong struct, or of objects with another header.
+FIXED = ("object_type", "var_size", "type_name", "list_items", "float_value", "bytes_data")
 BYTE_FIELDS = frozenset({"frame_owner", "coroutine_state"})
 INT_FIELDS = frozenset({"code_first_line", "text_state"})
 LARGEST_STATE = 1 << 19  # PyInterpreterState of 3.13 has 250 kB
@@ -119,7 +121,22 @@ def published(memory: MemorySource, runtime: int, layout: Layout) -> Layout:
     numbers = {name: value for name, value in zip(fields, values, strict=True) if name is not None}
     for name, value in numbers.items():
         _check(name, value)
+    for name in FIXED:
+        _check_equal(name, numbers[name], getattr(layout, name))
     return dataclasses.replace(layout, published=True, **numbers)
+
+
+def _check_equal(name: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise NotReadable(
+            Say(
+                "This build of CPython has other objects: {field} is at {found} where {expected} was expected.",
+                field=Word(name),
+                found=found,
+                expected=expected,
+            ),
+            Say("Start the gateway with an unpatched release build of CPython (no --with-trace-refs)."),
+        )
 
 
 def _check(name: str, value: int) -> None:

@@ -79,6 +79,17 @@ def test_untrusted(published: Patient, value: int) -> None:
                 attach(memory)
 
 
+def test_table_of_another_shape(published: Patient) -> None:
+    """One field more than there is, as a later version may have it: every number is plausible, and none is believed."""
+    with Edited(published.pid) as memory:
+        address = attach(memory).address + debug_offsets.HEADER
+        table = memory.read(address, 8 * len(fields(published)))
+        memory.edits = {address + 8 * 30: table[8 * 29 : -8]}
+        with pytest.raises(NotReadable) as caught:
+            attach(memory)
+    assert "has other objects" in sentence(caught.value) or "cannot be" in sentence(caught.value)
+
+
 def test_damaged_cookie(published: Patient) -> None:
     with Edited(published.pid) as memory:
         memory.edits[attach(memory).address] = b"nonsense"
