@@ -90,7 +90,7 @@ def child(
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
-                [*before, python, "-m", module, str(bound), str(os.getpid())],
+                [*before, python, "-P", "-m", module, str(bound), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
