@@ -15,6 +15,7 @@ from qqdiag.collect import Pending, begin, guarded
 from qqdiag.collect import process as processes
 from qqdiag.collect import sockets as socket_tables
 from qqdiag.collect import tasks as memory
+from qqdiag.cpython.known import Known
 from qqdiag.errors import NotReadable
 from qqdiag.memory.pause import NotPaused, Tracer
 from qqdiag.memory.source import Region
@@ -73,15 +74,17 @@ def record(target: Live, interval: float, *, pause: bool = True, progress: Progr
     deadline = time.monotonic() + LIMIT + interval
     with ExitStack() as stack:
         tracer = _tracer(target.pid, stack) if pause else None
-        sample, *memories = _sample(target, deadline, pause, tracer, step)
+        known = Known()
+        sample, *memories = _sample(target, deadline, pause, tracer, known, step)
         samples = [sample]
         once = _begin_once(target.pid, sample, deadline)
         if interval > 0:
             step("interval")
             time.sleep(max(0.0, sample.taken_at + interval - time.monotonic()))
-            sample, second = _sample(target, deadline, pause, tracer, step)
+            sample, second = _sample(target, deadline, pause, tracer, known, step)
             samples.append(sample)
-            memories.append(second)
+            # What the first look learned the second did not read again.
+            memories.append(second._replace(pages=memories[0].pages | second.pages))
     step("witness, logs, monitor")
     monitored = _monitor(target.pid, sample, deadline)
     return Recording(_snapshot(target.pid, samples, once, monitored), tuple(memories))
@@ -97,7 +100,9 @@ def _tracer(pid: int, stack: ExitStack) -> Tracer | None:
         return None
 
 
-def _sample(target: Live, deadline: float, pause: bool, tracer: Tracer | None, step: Progress) -> tuple[Sample, Memory]:
+def _sample(
+    target: Live, deadline: float, pause: bool, tracer: Tracer | None, known: Known, step: Progress
+) -> tuple[Sample, Memory]:
     """One look: the kernel's view first, because a pause changes what a thread is seen to do."""
     taken_at = time.monotonic()
     soon = min(deadline, taken_at + KERNEL_LIMIT)
@@ -106,7 +111,9 @@ def _sample(target: Live, deadline: float, pause: bool, tracer: Tracer | None, s
     step("sockets")
     sockets = guarded("sockets", min(deadline, time.monotonic() + KERNEL_LIMIT), socket_tables.collect, target.pid)
     step("tasks")
-    read: memory.Read | NotReadable | Missing = guarded("python", deadline, _read, target.pid, deadline, pause, tracer)
+    read: memory.Read | NotReadable | Missing = guarded(
+        "python", deadline, _read, target.pid, deadline, pause, tracer, known
+    )
     target.check()
     if isinstance(read, NotReadable):
         raise read
@@ -116,12 +123,14 @@ def _sample(target: Live, deadline: float, pause: bool, tracer: Tracer | None, s
     return sample, Memory(read.pages, read.regions)
 
 
-def _read(pid: int, deadline: float, pause: bool, tracer: Tracer | None) -> memory.Read | NotReadable | Missing:
+def _read(
+    pid: int, deadline: float, pause: bool, tracer: Tracer | None, known: Known
+) -> memory.Read | NotReadable | Missing:
     """The target's memory. That it is no Python ends the run, so it is an answer here and no part that is missing."""
     if sys.platform != "linux":
         return Missing(Say("the memory of a process is read on Linux only"), Say("py-spy dump --pid {pid}", pid=pid))
     try:
-        return memory.collect(pid, deadline, pause=pause, tracer=tracer)
+        return memory.collect(pid, deadline, pause=pause, tracer=tracer, known=known)
     except NotReadable as error:
         return error
 
