@@ -24,7 +24,7 @@ MARKER = "qqdiag-complete"  # written last: a folder without it is half made
 LAUNCHER = """#!/bin/sh
 root=$(dirname "$(dirname "$0")")
 for argument; do
-    if [ -f "$argument" ]; then cp --parents -u "$argument" "$root"; fi
+    if [ -f "$argument" ]; then flock "$root/launchers" cp --parents -u "$argument" "$root"; fi
 done
 exec chroot "$root" "/usr/bin/$(basename "$0")" "$@"
 """
