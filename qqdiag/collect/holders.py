@@ -9,7 +9,7 @@ from qqdiag.collect.reach import Reach
 from qqdiag.cpython.frames import RawFrame, frame_at, frame_of, locals_of
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
-from qqdiag.snapshot import RECEIVES, SENDS, Code, Python, Task
+from qqdiag.snapshot import RECEIVES, SENDS, Code, Python, PyThread, Task
 
 HOPS = 2  # a local's attribute's attribute: self.connection.ws
 ENOUGH = 32  # frames of one code object that held nothing: the next hold nothing either
@@ -139,9 +139,21 @@ def _from_threads(reach: Reach, python: Python) -> set[int]:
     """What the frames of the event loops' threads hold: an adapter may be referred to by the main function alone."""
     found: set[int] = set()
     for thread in python.threads:
-        for row in thread.frames if thread.loop is not None else ():
+        inner = _in_callbacks(python, thread)
+        for index, row in enumerate(thread.frames if thread.loop is not None else ()):
             try:
-                found |= reach.of_frame(frame_at(reach.runtime, row.address), HOPS)
+                frame = frame_at(reach.runtime, row.address)
+                if index < inner:
+                    # What runs just now changes all the time; of that its `self` is enough.
+                    found |= frozenset().union(*(reach.of_object(held, HOPS) for held in reach.variables(frame, 1)))
+                else:
+                    found |= reach.of_frame(frame, HOPS)
             except Unreadable:
                 continue
     return found
+
+
+def _in_callbacks(python: Python, thread: PyThread) -> int:
+    """How many of a thread's frames, the innermost, are of what its event loop runs."""
+    names = [python.codes[row.code].name.reveal() for row in thread.frames]
+    return names.index("run_forever") if "run_forever" in names else 0

@@ -46,9 +46,9 @@ class Reach:
         held = [*self.variables(frame), *self.stack(frame)]
         return frozenset().union(*(self.of_object(value, hops) for value in held))
 
-    def variables(self, frame: RawFrame) -> list[int]:
-        """The objects in a frame's locals, cells opened."""
-        return [self._opened(word) for word in frames.slots(self.runtime, frame)[:MAX_WORDS] if word]
+    def variables(self, frame: RawFrame, limit: int = MAX_WORDS) -> list[int]:
+        """The objects in a frame's first locals, cells opened."""
+        return [self._opened(word) for word in frames.slots(self.runtime, frame)[:limit] if word]
 
     def stack(self, frame: RawFrame) -> list[int]:
         """The objects on a suspended frame's value stack, bottom first."""

@@ -2,7 +2,7 @@
 
 A walk over the live memory of a busy target meets torn structures: up to a quarter of the answers were silently wrong.
 So walk it once to learn which pages it needs. If no thread ran meanwhile, as in most gateways that hang, that is the
-answer, and nothing was paused. Else walk it again, for what a walk has learned for good the next one need not read;
+answer, and nothing was paused. Else walk it again, for what one walk has learned for good the next need not read;
 then stop the target, copy just these pages (0.3 to 0.8 ms, however large the target is), let it go, and walk the copy.
 Where that cannot be had, read twice and keep only what is equal.
 """
@@ -31,7 +31,8 @@ Agree = Callable[[T, T], T | None]
 # so many bytes: about 0.3 ms each. The places where a target makes new objects are soon all known.
 BUDGETS = (2 << 20,) * 6 + (4 << 20,) * 6
 BULK = 32 << 20  # bytes of writable memory that may still be copied as a whole; about 7 ms
-BRIEF = 0.3  # seconds: a first walk that took longer is not repeated, most of what it read are tasks
+WARM = 2  # readings between the first one and the freeze
+BRIEF = 0.3  # seconds: a first walk that took longer has no such, most of what it read are tasks
 COPY_WITHIN = 1.0  # seconds for the child to answer; then it is killed, which releases the target
 TWICE = 2  # a reading is repeated when there is so many times the time left that the first one took
 READINGS = 6  # without a pause: how often to read before giving up on two equal answers
@@ -76,7 +77,7 @@ def freeze(
         learned = dict(live.pages)
         if pause and time.monotonic() < last_start:
             if time.monotonic() - began < BRIEF:
-                first = _again(live, walk, first)
+                first = _again(live, walk)
             frozen = _frozen_or_why(live, first, walk, tracer)
             if isinstance(frozen, Frozen):
                 return frozen._replace(pages=learned | frozen.pages)
@@ -93,14 +94,17 @@ def _first(live: LiveMemory, walk: Walk[T]) -> Frozen[T] | None:
         return None
 
 
-def _again(live: LiveMemory, walk: Walk[T], first: Frozen[T] | None) -> Frozen[T] | None:
-    """A second reading, whose pages are those that the next one will need; the first where a torn structure ends it."""
-    learned = dict(live.pages)
-    live.forget()
-    second = _first(live, walk)
-    if second is None:
-        live.pages.update(learned)
-    return second
+def _again(live: LiveMemory, walk: Walk[T]) -> Frozen[T] | None:
+    """Readings that need only the pages which the next one will need too: each may have missed some, as a thread's
+    stack is easily torn. The value of the last one; the pages of the first as well where a torn structure ended one."""
+    learned, needed, whole = dict(live.pages), dict[int, bytes](), True
+    for _ in range(WARM):
+        live.forget()
+        last = _first(live, walk)
+        needed |= live.pages
+        whole = whole and last is not None
+    live.pages.update((needed if whole else learned | needed) | live.pages)
+    return last
 
 
 def _frozen_or_why(

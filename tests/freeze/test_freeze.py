@@ -145,10 +145,10 @@ def test_late_page_costs_another_round(monkeypatch: pytest.MonkeyPatch) -> None:
         def walk(memory: MemorySource) -> int:
             walks.append(memory)
             memory.read(base, 8)
-            return len(memory.read(base + 40 * PAGE, 8)) if len(walks) > 2 else 0
+            return len(memory.read(base + 40 * PAGE, 8)) if len(walks) > 1 + freezing.WARM else 0
 
         frozen = freeze(patient.pid, walk, soon())
-        assert (frozen.method.reveal(), frozen.late_pages, len(walks)) == ("frozen", 1, 4)
+        assert (frozen.method.reveal(), frozen.late_pages, len(walks)) == ("frozen", 1, 1 + freezing.WARM + 2)
 
 
 def test_address_that_is_nowhere_is_not_late() -> None:
@@ -176,7 +176,7 @@ def test_pages_that_are_never_known_cost_a_bulk_copy(monkeypatch: pytest.MonkeyP
             return len(memory.read(base + 8 * PAGE * ((len(walks) - 1) % 8), 8)) + len(walks)
 
         frozen = freeze(patient.pid, walk, soon())
-        assert (frozen.method.reveal(), len(walks)) == ("frozen", 2 + len(EXACT) + 1)
+        assert (frozen.method.reveal(), len(walks)) == ("frozen", 1 + freezing.WARM + len(EXACT) + 1)
 
 
 def test_too_large_for_a_bulk_copy_is_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_target_at_rest_is_read_without_a_pause() -> None:
 def test_target_that_wakes_while_it_is_read_is_not_at_rest() -> None:
     """It slept before the walk and after it, but not all the time."""
     with running(WAKING) as patient:
-        woken = []
+        woken: list[str] = []
 
         def walk(memory: MemorySource) -> bytes:
             if not woken:
