@@ -270,6 +270,30 @@ class Python(msgspec.Struct, frozen=True, kw_only=True, tag="python"):
     doubts: list[Say] = []
 
 
+class Orphan(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that asyncio's registry does not have, or coroutines at one place that are in no task's chain."""
+
+    kind: Word  # task coroutine
+    state: Word  # pending; created (never begun) suspended
+    address: int  # of the first
+    name: Name  # of the coroutine
+    path: CodePath | None = None
+    line: int | None = None
+    count: int = 1
+    task: TaskName | None = None
+
+
+class Deep(msgspec.Struct, frozen=True, kw_only=True, tag="deep"):
+    """What a walk over the whole heap found: everything that the garbage collector tracks."""
+
+    objects: int
+    seconds: float
+    pause: float = 0.0  # seconds the target stood still for it
+    complete: bool  # False: cut short, or the lists of objects were torn
+    orphans: list[Orphan] = []
+    unreachable: list[int] = []  # tasks that wait for a future which nothing but the wait itself holds
+
+
 class WitnessFrame(msgspec.Struct, frozen=True, kw_only=True):
     name: Name
     path: CodePath
@@ -447,4 +471,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     witness: Witness | Missing
     logs: Logs | Missing | None  # None: no profile names any
     monitor: Monitor | Missing | None  # None: the target runs none
+    deep: Deep | Missing | None = None  # None: not asked for
     pause: float = 0.0  # seconds, over all collectors and samples
