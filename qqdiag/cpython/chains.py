@@ -11,12 +11,14 @@ import dataclasses
 import functools
 from typing import NamedTuple
 
+import msgspec
+
 from qqdiag.cpython import cython, frame_objects
 from qqdiag.cpython.codes import CodeInfo, line
 from qqdiag.cpython.frames import MAX_STACK
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.strings import printable
-from qqdiag.cpython.typeinfo import TypeInfo
+from qqdiag.cpython.typeinfo import NAMELESS, TypeInfo
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Hex, Name, Say, Word
 from qqdiag.snapshot import Level
@@ -217,9 +219,22 @@ def _foreign(runtime: Runtime, address: int, info: TypeInfo) -> tuple[Level, int
     if found is not None:
         return found
     level = Level(kind=AWAITABLE, address=address, name=type_name(info))
+    if (info.module, info.qualname) == NAMELESS:
+        return _nameless(runtime, address, level)
     for name in ("_coro", "_coroutine", "coro"):
         inner = runtime.objects.attribute(address, name)
         held = runtime.objects.type_of(inner) if inner else None
         if inner and held and (held.dotted in FRAMES or held.dotted in WRAPPERS or cython.is_cython(held)):
             return level, inner
     return level, 0
+
+
+def _nameless(runtime: Runtime, address: int, level: Level) -> tuple[Level, int]:
+    """An object of C whose type has no name that can be read: a wrapper, where its first field can be awaited."""
+    inner = runtime.objects.read_word(address + runtime.layout.wrapped)
+    try:
+        held = runtime.objects.type_of(inner)
+    except Unreadable:
+        return level, 0
+    known = held.dotted in FRAMES or held.is_future or (held.module, held.qualname) == NAMELESS
+    return (msgspec.structs.replace(level, kind=WRAPPER), inner) if known else (level, 0)

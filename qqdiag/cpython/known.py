@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qqdiag.cpython.attributes import Shape
     from qqdiag.cpython.codes import CodeInfo
     from qqdiag.cpython.layout import Layout
-    from qqdiag.cpython.typeinfo import TypeInfo
+    from qqdiag.cpython.typeinfo import Names, TypeInfo
     from qqdiag.model import Word
     from qqdiag.snapshot import Code
 
@@ -29,6 +29,7 @@ class Interpreter:
     flavour: list[Word]
     layout: Layout
     symbols: dict[str, int]
+    names: Names = dataclasses.field(default_factory=dict)  # of types whose own cannot be read
 
 
 @dataclasses.dataclass(slots=True)

@@ -25,7 +25,10 @@ BLOCK = 4096  # no page is smaller: a read within a block needs one page
 class Objects:
     """The object API. Every method may raise Unreadable; those that answer `| None` do so for another type."""
 
-    def __init__(self, memory: MemorySource, layout: Layout, known: Known | None = None) -> None:
+    def __init__(
+        self, memory: MemorySource, layout: Layout, known: Known | None = None, names: typeinfo.Names | None = None
+    ) -> None:
+        """`names`: of types whose own cannot be read (unnamed.py)."""
         self.known = known or Known()
         self.memory = memory
         self.layout = layout
@@ -34,7 +37,7 @@ class Objects:
         self._text_head = layout.text_compact + 8
         self._types_of: dict[int, TypeInfo] = {}  # by object
         self._truths: dict[int, bool | None] = {}
-        self._type_names: typeinfo.Names = {}
+        self._type_names: typeinfo.Names = dict(names or {})
         self._texts: dict[int, str] = {}
         self.shapes: dict[int, attributes.Shape] = {}
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from qqdiag.cpython import asyncio_offsets, known, layouts, unexported
+from qqdiag.cpython import asyncio_offsets, known, layouts, unexported, unnamed
 from qqdiag.cpython.codes import Codes, Names
 from qqdiag.cpython.debug_offsets import published
 from qqdiag.cpython.known import Interpreter, Known
@@ -81,7 +81,7 @@ def attach(memory: MemorySource, former: Known | None = None) -> Runtime:
     except Unreadable as error:
         raise _damaged(error.address) from error
     former.interpreter = found
-    objects = Objects(memory, found.layout, former)
+    objects = Objects(memory, found.layout, former, found.names)
     return Runtime(
         memory=memory,
         version=found.version,
@@ -111,7 +111,8 @@ def _find(memory: MemorySource) -> Interpreter:
         _check_fingerprint(memory, layout, symbols)
     except Unreadable as error:
         raise _damaged(error.address) from error
-    return Interpreter(version, _flavour(image, symbols), layout, symbols)
+    names = unnamed.names(memory, layout, symbols)
+    return Interpreter(version, _flavour(image, symbols), layout, symbols, names)
 
 
 def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.Image, dict[str, int]]:
@@ -119,6 +120,10 @@ def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.I
     for image in elf.images(memory, regions):
         if elf.find(memory, image, ["_PyRuntime"]):
             return image, elf.find(memory, image, ["_PyRuntime", "Py_Version", "_Py_NegativeRefcount"])
+    found = unnamed.runtime(memory, regions)
+    if found is not None:
+        address, home = found
+        return elf.Image(home.start, 0, home.path, {}), {"_PyRuntime": address}
     if any(re.search(r"pypy|libpypy", region.path) for region in regions):
         raise NotReadable(
             Say("This is PyPy, whose objects have another shape: only CPython is read."),
@@ -133,12 +138,15 @@ def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.I
 def _version(memory: MemorySource, image: elf.Image, symbols: dict[str, int]) -> tuple[int, int, int]:
     """From `Py_Version` (exported since 3.11), a hexversion; before that by the sizes of the types, and by `sys`."""
     try:
-        if "Py_Version" not in symbols:
-            return unexported.version(memory, image, symbols["_PyRuntime"])
         value = int.from_bytes(memory.read(symbols["Py_Version"], 4), "little")
+    except (KeyError, Unreadable):  # it is read-only: a core leaves it out
+        pass
+    else:
+        return value >> 24, value >> 16 & 0xFF, value >> 8 & 0xFF
+    try:
+        return unexported.version(memory, image, symbols["_PyRuntime"])
     except Unreadable as error:
         raise _damaged(error.address) from error
-    return value >> 24, value >> 16 & 0xFF, value >> 8 & 0xFF
 
 
 def _unsupported(version: tuple[int, int, int]) -> NotReadable:

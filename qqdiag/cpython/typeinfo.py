@@ -47,6 +47,8 @@ class TypeInfo:
 
 
 Names = dict[int, tuple[str, str]]
+NAMELESS = ("?", "nameless")  # module and qualname of a type whose name cannot be read
+UNNAMED: Names = {0: NAMELESS}  # among the names: where a type's own is missing, that is no fault (unnamed.py)
 
 
 def read(memory: MemorySource, layout: Layout, names: Names, pointer: int) -> TypeInfo:
@@ -106,14 +108,19 @@ def name(memory: MemorySource, layout: Layout, names: Names, pointer: int) -> tu
     """(module, qualname) of the type at `pointer`."""
     found = names.get(pointer)
     if found is None:
-        found = names[pointer] = _name(memory, layout, pointer)
+        found = names[pointer] = _name(memory, layout, pointer, UNNAMED.items() <= names.items())
     return found
 
 
-def _name(memory: MemorySource, layout: Layout, pointer: int) -> tuple[str, str]:
+def _name(memory: MemorySource, layout: Layout, pointer: int, unnamed: bool) -> tuple[str, str]:
     (text,) = containers.words(memory, pointer + layout.type_name, 1)
     (flags,) = containers.words(memory, pointer + layout.type_flags, 1)
-    module, _, last = strings.c_string(memory, text).rpartition(".")
+    try:
+        module, _, last = strings.c_string(memory, text).rpartition(".")
+    except Unreadable:
+        if not unnamed:
+            raise
+        module, last = "" if flags & HEAP_TYPE else NAMELESS[0], NAMELESS[1]
     if not flags & HEAP_TYPE:
         return module or "builtins", last
     (qualname,) = containers.words(memory, pointer + layout.heap_qualname, 1)
