@@ -27,9 +27,9 @@ T = TypeVar("T")
 Walk = Callable[[MemorySource], T]
 Agree = Callable[[T, T], T | None]
 
-# Freezes, each with the pages that the walks before it had missed, and with as much of their neighbourhood as makes
-# so many bytes: about 0.3 ms each. The places where a target makes new objects are soon all known.
-BUDGETS = (2 << 20,) * 6 + (4 << 20,) * 6
+# Freezes, each with the pages that the walks before it had missed, and so many bytes of their neighbourhood: 0.2 ms for
+# a MiB. The places where a target makes new objects are soon all known.
+EXTRA = (1 << 20,) * 6 + (2 << 20,) * 6
 BULK = 32 << 20  # bytes of writable memory that may still be copied as a whole; about 7 ms
 WARM = 2  # readings between the first one and the freeze
 BRIEF = 0.3  # seconds: a first walk that took longer has no such, most of what it read are tasks
@@ -125,8 +125,8 @@ def _freeze(live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], tracer: Tr
     with ExitStack() as stack:
         if tracer is None or not tracer.alive:
             tracer = stack.enter_context(Tracer(live.pid))
-        for attempt, budget in enumerate((*BUDGETS, 0)):
-            ranges = ranges_of(needed, live.regions(), budget) if budget else _bulk(live)
+        for attempt, extra in enumerate((*EXTRA, None)):
+            ranges = _bulk(live) if extra is None else ranges_of(needed, live.regions(), len(needed) * PAGE + extra)
             if not ranges:
                 break
             taken_at = time.monotonic()

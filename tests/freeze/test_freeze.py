@@ -39,7 +39,7 @@ from qqdiag.memory.rest import threads_at_rest
 from qqdiag.memory.source import MemorySource, Unreadable
 
 FREEZES = 100
-EXACT = (1, 1, 1)  # budgets that leave no byte for a neighbourhood
+EXACT = (0, 0, 0)  # no byte for a neighbourhood
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_no_signal_is_lost() -> None:
 
 
 def test_late_page_costs_another_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(freezing, "BUDGETS", EXACT)
+    monkeypatch.setattr(freezing, "EXTRA", EXACT)
     with running(COUNTING) as patient:
         base, walks = int(patient.words[0]), []
 
@@ -166,7 +166,7 @@ def test_address_that_is_nowhere_is_not_late() -> None:
 
 
 def test_pages_that_are_never_known_cost_a_bulk_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(freezing, "BUDGETS", EXACT)
+    monkeypatch.setattr(freezing, "EXTRA", EXACT)
     with running(COUNTING) as patient:
         base, walks = int(patient.words[0]), []
 
@@ -180,7 +180,7 @@ def test_pages_that_are_never_known_cost_a_bulk_copy(monkeypatch: pytest.MonkeyP
 
 
 def test_too_large_for_a_bulk_copy_is_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(freezing, "BUDGETS", EXACT)
+    monkeypatch.setattr(freezing, "EXTRA", EXACT)
     monkeypatch.setattr(freezing, "BULK", 0)
     with running(COUNTING) as patient:
         base, walks = int(patient.words[0]), []
