@@ -21,10 +21,11 @@ from qqdiag.memory.pause import NotPaused, Tracer
 from qqdiag.memory.source import Region
 from qqdiag.model import Missing, Say, Word
 from qqdiag.profiles import Profile, profiles
-from qqdiag.snapshot import Logs, Monitor, Sample, Snapshot, Witness
+from qqdiag.snapshot import Deep, Logs, Monitor, Sample, Snapshot, Witness
 from qqdiag.target import CaptureFile, Core, Live, Target
 
 LIMIT = 7.0  # seconds for everything but the interval: so that a whole `inspect` ends within 10
+DEEP_LIMIT = 30.0  # seconds for a walk over the heap, which is asked for
 KERNEL_LIMIT = 2.0  # seconds for each of the parts that the kernel tells
 
 Progress = Callable[[str], None]
@@ -51,11 +52,14 @@ class Once(NamedTuple):
     logs: Pending[Logs] | None
 
 
-def take(target: Target, interval: float, *, pause: bool = True, progress: Progress | None = None) -> Snapshot:
+def take(
+    target: Target, interval: float, *, pause: bool = True, deep: bool = False, progress: Progress | None = None
+) -> Snapshot:
     """A snapshot of a running process or of a core file, or the one that a capture holds.
 
     `interval`: seconds between the two samples, 0 for one sample. `pause`: whether the target may stand still for the
-    moment of a copy. `progress` is told each step. Raises TargetGone, NotReadable (not Python) and BadCapture.
+    moment of a copy. `deep`: whether the heap of a process is walked too. `progress` is told each step.
+    Raises TargetGone, NotReadable (not Python) and BadCapture.
     """
     if isinstance(target, CaptureFile):
         from qqdiag import capture
@@ -65,10 +69,12 @@ def take(target: Target, interval: float, *, pause: bool = True, progress: Progr
         from qqdiag.collect import core
 
         return core.collect(target.path)
-    return record(target, interval, pause=pause, progress=progress).snapshot
+    return record(target, interval, pause=pause, deep=deep, progress=progress).snapshot
 
 
-def record(target: Live, interval: float, *, pause: bool = True, progress: Progress | None = None) -> Recording:
+def record(
+    target: Live, interval: float, *, pause: bool = True, deep: bool = False, progress: Progress | None = None
+) -> Recording:
     """As `take`, of a running process, with the memory that a capture needs."""
     step = progress or (lambda name: None)
     deadline = time.monotonic() + LIMIT + interval
@@ -85,9 +91,10 @@ def record(target: Live, interval: float, *, pause: bool = True, progress: Progr
             samples.append(sample)
             # What the first look learned the second did not read again.
             memories.append(second._replace(pages=memories[0].pages | second.pages))
+        heap = _deep(target.pid, pause, tracer, step) if deep else None
     step("witness, logs, monitor")
     monitored = _monitor(target.pid, sample, deadline)
-    return Recording(_snapshot(target.pid, samples, once, monitored), tuple(memories))
+    return Recording(_snapshot(target.pid, samples, once, monitored, heap), tuple(memories))
 
 
 def _tracer(pid: int, stack: ExitStack) -> Tracer | None:
@@ -154,6 +161,22 @@ def _monitor(pid: int, sample: Sample, deadline: float) -> Monitor | Missing | N
     return guarded("monitor", deadline, monitor.collect, pid, sample.sockets)
 
 
+def _deep(pid: int, pause: bool, tracer: Tracer | None, step: Progress) -> Deep | Missing:
+    """The walk over the heap, with a deadline of its own."""
+    if sys.platform != "linux":
+        return Missing(Say("the memory of a process is read on Linux only"), Say("inspect it there"))
+    step("heap")
+    deadline = time.monotonic() + DEEP_LIMIT
+    found: Deep | Missing = guarded("heap", deadline, _walk_heap, pid, deadline, pause, tracer)
+    return found
+
+
+def _walk_heap(pid: int, deadline: float, pause: bool, tracer: Tracer | None) -> Deep | Missing:
+    from qqdiag.collect import deep
+
+    return deep.collect(pid, deadline, pause=pause, tracer=tracer)
+
+
 def _profile(pid: int, sample: Sample) -> Profile | None:
     """The gateway's profile, by its objects or else by its command line."""
     from qqdiag.find import runs
@@ -163,7 +186,9 @@ def _profile(pid: int, sample: Sample) -> Profile | None:
     return next((known for known in profiles() if found == Word(known.id) or (not found and runs(pid, known))), None)
 
 
-def _snapshot(pid: int, samples: list[Sample], once: Once, monitored: Monitor | Missing | None) -> Snapshot:
+def _snapshot(
+    pid: int, samples: list[Sample], once: Once, monitored: Monitor | Missing | None, heap: Deep | Missing | None
+) -> Snapshot:
     pauses = [sample.python.pause for sample in samples if not isinstance(sample.python, Missing)]
     return Snapshot(
         origin=Word("live"),
@@ -173,5 +198,6 @@ def _snapshot(pid: int, samples: list[Sample], once: Once, monitored: Monitor | 
         witness=once.witness.result(),
         logs=once.logs.result() if once.logs else None,
         monitor=monitored,
-        pause=sum(pauses),
+        deep=heap,
+        pause=sum(pauses) + (heap.pause if isinstance(heap, Deep) else 0.0),
     )

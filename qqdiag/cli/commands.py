@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 @options.target
 @options.interval
 @options.pause
+@options.deep
 @options.as_json
 @options.raw
-def inspect(target: str | None, interval: float, pause: bool, as_json: bool, raw: bool) -> int:
+def inspect(target: str | None, interval: float, pause: bool, deep: bool, as_json: bool, raw: bool) -> int:
     """Say why a gateway is silent, the verdict first and last.
 
     Example: qqdiag inspect 1234 --interval 2
     """
-    return look_at(target, interval, pause, as_json, raw)
+    return look_at(target, interval, pause, as_json, raw, deep)
 
 
 @click.command()
@@ -65,8 +66,9 @@ def report(
 @options.target
 @options.interval
 @options.pause
+@options.deep
 @options.required_output
-def capture(target: str | None, interval: float, pause: bool, output: Path) -> int:
+def capture(target: str | None, interval: float, pause: bool, deep: bool, output: Path) -> int:
     """Keep everything that the diagnosis needs, to repeat it elsewhere and later. It holds secrets.
 
     Example: qqdiag capture 1234 -o hang.qqd
@@ -77,7 +79,7 @@ def capture(target: str | None, interval: float, pause: bool, output: Path) -> i
 
     live = _process(resolve(target))
     with progress() as step:
-        recording = record(live, interval, pause=pause, progress=step)
+        recording = record(live, interval, pause=pause, deep=deep, progress=step)
     write(output, recording)
     note("what was written holds the gateway's secrets: never post it. To post: qqdiag report FILE")
     return 0
@@ -134,24 +136,29 @@ def attach(target: str | None, as_json: bool, console: bool) -> int:
 
 
 def look_at(
-    target: str | None, interval: float = 1.0, pause: bool = True, as_json: bool = False, raw: bool = False
+    target: str | None,
+    interval: float = 1.0,
+    pause: bool = True,
+    as_json: bool = False,
+    raw: bool = False,
+    deep: bool = False,
 ) -> int:
     """Examine a target, print it, and give the exit code of the verdict."""
     from qqdiag.exits import of_diagnosis
     from qqdiag.publish import page
 
-    snapshot, diagnosis = _examine(target, interval, pause)
+    snapshot, diagnosis = _examine(target, interval, pause, deep)
     emit(page(snapshot, diagnosis, "json" if as_json else "text", raw, width()))
     return of_diagnosis(diagnosis)
 
 
-def _examine(target: str | None, interval: float, pause: bool) -> tuple[Snapshot, Diagnosis]:
+def _examine(target: str | None, interval: float, pause: bool, deep: bool = False) -> tuple[Snapshot, Diagnosis]:
     from qqdiag.diagnose import diagnose
     from qqdiag.run import take
     from qqdiag.target import resolve
 
     with progress() as step:
-        snapshot = take(resolve(target), interval, pause=pause, progress=step)
+        snapshot = take(resolve(target), interval, pause=pause, deep=deep, progress=step)
     return snapshot, diagnose(snapshot)
 
 

@@ -11,6 +11,7 @@ interval = click.option(
     "--interval", type=click.FloatRange(0, 3600), default=1.0, show_default=True, help="Seconds between two samples."
 )
 pause = click.option("--pause/--no-pause", default=True, help="Whether the target may stand still for under 1 ms.")
+deep = click.option("--deep", is_flag=True, help="Walk the heap too: what no registry has, waits without an end.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 raw = click.option("--raw", is_flag=True, help="Show private values too: for your eyes alone.")
 output = click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write, mode 0600; - is stdout.")

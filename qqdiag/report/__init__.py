@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qqdiag.finding import Diagnosis
+from qqdiag.report.deep import deep_section
 from qqdiag.report.document import Cell, Report, Section
 from qqdiag.report.gateway import adapter_section
 from qqdiag.report.missing import coverage_section, missing_section
@@ -20,6 +21,7 @@ def build(snapshot: Snapshot, diagnosis: Diagnosis) -> Report[Cell]:
     sections = (
         evidence_section(snapshot, diagnosis),
         task_section(snapshot, diagnosis),
+        deep_section(snapshot),
         thread_section(snapshot),
         socket_section(snapshot, diagnosis),
         adapter_section(snapshot),

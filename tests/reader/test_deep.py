@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from interpreters import Interpreter
 from patients import Patient
 
+from qqdiag.collect import deep
 from qqdiag.cpython import heap, orphans
 from qqdiag.cpython.read import read_python
 from qqdiag.cpython.runtime import attach
@@ -42,9 +45,9 @@ def abandoned() -> Iterator[Callable[[Path], Patient]]:
 def read(interpreter: Interpreter, abandoned: Callable[[Path], Patient]) -> Read:
     patient = abandoned(interpreter.path)
     deadline = time.monotonic() + patients.START
-    while not (deep := read_deep(patient.pid)).complete:  # its last step to where it stands still
+    while not (found := read_deep(patient.pid)).complete:  # its last step to where it stands still
         assert time.monotonic() < deadline, "it never settled"
-    return Read(patient, deep)
+    return Read(patient, found)
 
 
 def read_deep(pid: int) -> Deep:
@@ -114,3 +117,59 @@ def test_a_torn_ring_ends_the_walk(read: Read, to: int | str) -> None:
             found = sum(1 for _ in heap.objects(bent, 1_000_000))
             assert to == "head", "only a ring that was made shorter may be walked to its end"
             assert found
+
+
+def shown(*arguments: str) -> str:
+    command = [sys.executable, "-m", "qqdiag", *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert result.returncode < 4, result.stderr  # the code of the verdict
+    return result.stdout
+
+
+def test_the_command_says_it_and_a_capture_keeps_it(tmp_path: Path) -> None:
+    with patients.start(sys.executable, "abandoned.py") as patient:
+        live = shown("inspect", str(patient.pid), "--interval", "0", "--deep")
+        assert "\nHeap\n" not in shown("inspect", str(patient.pid), "--interval", "0")
+        shown("capture", str(patient.pid), "--interval", "0", "--deep", "-o", str(tmp_path / "deep.qqd"))
+    for text in (live, shown("inspect", str(tmp_path / "deep.qqd"))):
+        assert text.count("waits for a future that nothing else holds: only a cancellation can end that") == 3
+        assert "3 x never_begun, never awaited" in text
+        assert "1 x driven_by_hand, suspended in no task" in text
+        assert "which asyncio does not list: sleeps" in text
+
+
+BUSY = """
+import asyncio, json, os
+
+HELD, HEAP = [], [[number] for number in range(100_000)]
+
+async def waits(held):
+    future = asyncio.get_running_loop().create_future()
+    if held:
+        HELD.append(future)
+    await future
+
+async def main():
+    tasks = [asyncio.get_running_loop().create_task(waits(number % 2)) for number in range(100)]
+    await asyncio.sleep(0)
+    print(json.dumps({"pid": os.getpid(), "forgotten": [id(task) for task in tasks[::2]]}), flush=True)
+    while True:
+        await asyncio.sleep(0)
+        HELD.append([[] for _ in range(20)])
+        del HELD[50:]
+
+asyncio.run(main())
+"""
+
+
+def test_a_busy_target_is_read_of_one_moment(interpreter: Interpreter, tmp_path: Path) -> None:
+    """Objects come and go all the time; what is found is right, or it is said that it could not be had."""
+    program = tmp_path / "busy.py"
+    program.write_text(BUSY)
+    with patients.start(interpreter.path, str(program)) as patient:
+        found = [deep.collect(patient.pid, time.monotonic() + 20) for _ in range(5)]
+    read = [each for each in found if isinstance(each, Deep)]
+    for each in read:
+        assert set(each.unreachable) == set(patient.truth["forgotten"])
+        assert not each.orphans
+    assert read, found
