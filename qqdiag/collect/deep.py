@@ -15,6 +15,7 @@ from qqdiag.memory.source import MemorySource
 from qqdiag.model import Missing, Say
 from qqdiag.snapshot import Deep
 
+ATTEMPTS = 3  # the collector may be at work in the moment of a pause: its lists are no lists then
 ONE_MOMENT = frozenset({"asleep", "stopped", "frozen"})  # methods whose reading is of one moment
 
 
@@ -23,13 +24,20 @@ def collect(pid: int, deadline: float, *, pause: bool = True, tracer: Tracer | N
 
     Raises NotReadable, NoSuchTarget, NotPermitted and TargetGone.
     """
-    frozen = freeze(pid, walk, deadline, pause=pause, agree=lambda one, two: two, tracer=tracer)
-    if frozen.method.reveal() not in ONE_MOMENT:
-        return Missing(
-            Say("the heap changed while it was read"),
-            Say("inspect it with a pause, or when it does less: qqdiag inspect --deep {pid}", pid=pid),
-        )
-    return replace(frozen.value, pause=frozen.pause)
+    best: Deep | Missing = Missing(
+        Say("the heap changed while it was read"),
+        Say("inspect it with a pause, or when it does less: qqdiag inspect --deep {pid}", pid=pid),
+    )
+    paused, began = 0.0, time.monotonic()
+    for attempt in range(1, ATTEMPTS + 1):
+        frozen = freeze(pid, walk, deadline, pause=pause, agree=lambda one, two: two, tracer=tracer)
+        paused += frozen.pause
+        if frozen.method.reveal() in ONE_MOMENT:
+            best = replace(frozen.value, pause=paused)
+        spent = (time.monotonic() - began) / attempt
+        if (isinstance(best, Deep) and best.complete) or time.monotonic() + 2 * spent > deadline:
+            break
+    return best
 
 
 def walk(memory: MemorySource) -> Deep:

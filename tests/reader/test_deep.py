@@ -141,7 +141,7 @@ def test_the_command_says_it_and_a_capture_keeps_it(tmp_path: Path) -> None:
 BUSY = """
 import asyncio, json, os
 
-HELD, HEAP = [], [[number] for number in range(100_000)]
+HELD, HEAP = [], [[number] for number in range(20_000)]
 
 async def waits(held):
     future = asyncio.get_running_loop().create_future()
@@ -167,7 +167,7 @@ def test_a_busy_target_is_read_of_one_moment(interpreter: Interpreter, tmp_path:
     program = tmp_path / "busy.py"
     program.write_text(BUSY)
     with patients.start(interpreter.path, str(program)) as patient:
-        found = [deep.collect(patient.pid, time.monotonic() + 20) for _ in range(5)]
+        found = [deep.collect(patient.pid, time.monotonic() + 20) for _ in range(2)]
     read = [each for each in found if isinstance(each, Deep)]
     for each in read:
         assert set(each.unreachable) == set(patient.truth["forgotten"])
