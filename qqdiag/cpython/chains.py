@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -60,7 +61,7 @@ def follow(runtime: Runtime, root: int, limit: int = MAX_LEVELS) -> Chain:
     """The chain from `root`, outermost first, at most `limit` levels. What cannot be read ends it with a doubt."""
     chain = Chain(levels=[])
     visited: set[int] = set()
-    address = root
+    address, peek, place_at = root, runtime.objects.peek, _places(runtime)
     while address:
         if address in visited:
             chain.doubts.append(Say("The chain comes back to {address}.", address=Hex(address)))
@@ -70,17 +71,41 @@ def follow(runtime: Runtime, root: int, limit: int = MAX_LEVELS) -> Chain:
             break
         visited.add(address)
         try:
-            address = _advance(runtime, chain, address)
+            head = peek(address)
+            place = place_at(head)
+            address = _advance(runtime, chain, address, head) if place is None else _at(chain, address, head, place)
         except Unreadable as error:
             chain.doubts.append(Say("The chain breaks off: nothing at {address}.", address=Hex(error.address)))
             break
     return chain
 
 
-def _advance(runtime: Runtime, chain: Chain, address: int) -> int:
-    """Append the level at `address`; what it awaits, or 0."""
+def _places(runtime: Runtime) -> Callable[[bytes], Place | None]:
+    """What is known of coroutines that begin so: most stand where others of the same code stand."""
+    layout, places = runtime.layout, runtime.places
+    if layout.frame_object is not None or layout.stacktop_is_pointer:
+        return lambda head: None
+    fields, size = layout.coroutine_head, layout.coroutine_frame + layout.frame_localsplus
+
+    def find(head: bytes) -> Place | None:
+        place = places.get(fields.unpack_from(head)) if len(head) >= size else None
+        return place if place is not None and place.slot + 8 <= len(head) else None
+
+    return find
+
+
+def _at(chain: Chain, address: int, head: bytes, place: Place) -> int:
+    """Append a coroutine's level that is known but for its address; what it awaits, or 0."""
+    kind, name, code, line, offset, suspended, slot = place
+    level = Level(kind=kind, address=address, name=name, code=code, line=line, offset=offset, suspended=suspended)
+    chain.levels.append(level)
+    chain.executing = not suspended
+    return int.from_bytes(head[slot : slot + 8], "little") if slot else 0
+
+
+def _advance(runtime: Runtime, chain: Chain, address: int, head: bytes) -> int:
+    """Append the level at `address`, of which `head` was read already; what it awaits, or 0."""
     objects, at = runtime.objects, runtime.layout.object_type
-    head = objects.peek(address)
     info = objects.type_at(int.from_bytes(head[at : at + 8], "little"))
     frame = FRAMES.get(info.dotted)
     if frame is not None and not info.heap:  # a class may have any name
@@ -111,6 +136,7 @@ def type_name(info: TypeInfo) -> Name:
 class Place(NamedTuple):
     """Where a frame stands, the same for every coroutine that stands there."""
 
+    kind: Word
     name: Name
     code: int
     line: int | None
@@ -126,13 +152,13 @@ def _frame(runtime: Runtime, address: int, head: bytes, kind: Word) -> tuple[Lev
     fields = runtime.layout.coroutine_head
     if len(head) < fields.size:
         head = runtime.objects.read(address, fields.size)
-    qualname, state, code, instruction, stacktop = fields.unpack_from(head)
+    info, qualname, state, code, instruction, stacktop = fields.unpack_from(head)
     top = runtime.layout.stack_depth(address + runtime.layout.coroutine_frame, stacktop)
-    key = (qualname, state, code, instruction, top)
+    key = (info, qualname, state, code, instruction, top)
     place = runtime.places.get(key)
     if place is None:
-        place = runtime.places[key] = _place(runtime, kind, *key)
-    name, index, line, offset, suspended, slot = place
+        place = runtime.places[key] = _place(runtime, kind, *key[1:])
+    kind, name, index, line, offset, suspended, slot = place
     level = Level(kind=kind, address=address, name=name, code=index, line=line, offset=offset, suspended=suspended)
     if not slot:
         return level, 0
@@ -156,6 +182,7 @@ def _place(
         # What a frame awaits is the last word of its value stack, or the last but one.
         slot = layout.coroutine_frame + layout.frame_localsplus + 8 * (stacktop - layout.awaited_depth)
     return Place(
+        kind=kind,
         name=runtime.names.at(qualname, code),
         code=code.index,
         line=line(runtime.objects, code, offset) if valid else None,

@@ -186,10 +186,11 @@ class Layout:
 
     @functools.cached_property
     def coroutine_head(self) -> struct.Struct:
-        """One unpacking of a suspended coroutine: qualname, state, code, current instruction, stacktop."""
+        """One unpacking of a suspended coroutine: type, qualname, state, code, current instruction, stacktop."""
         frame = self.coroutine_frame
         assert self.coroutine_state is not None
         return packed(
+            (self.object_type, "Q"),
             (self.coroutine_qualname, "Q"),
             (self.coroutine_state, "b"),
             (frame + self.frame_code, "Q"),

@@ -39,6 +39,7 @@ class Objects:
         self._truths: dict[int, bool | None] = {}
         self._type_names: typeinfo.Names = dict(names or {})
         self._texts: dict[int, str] = {}
+        self._none: int | None = None
         self.shapes: dict[int, attributes.Shape] = {}
 
     # --- words -------------------------------------------------------------------------------------------------------
@@ -141,7 +142,10 @@ class Objects:
         return self._truths[address]
 
     def is_none(self, address: int) -> bool:
-        return self.type_of(address).dotted == "builtins.NoneType"
+        """Whether it is None, of which a process has one (`_Py_NoneStruct`, Objects/object.c)."""
+        if self._none is None and self.type_of(address).dotted == "builtins.NoneType":
+            self._none = address
+        return address == self._none
 
     def byte_count(self, address: int) -> int | None:
         """The length in bytes of a bytes, bytearray or memoryview."""
