@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def cli() -> None:
     """Say from outside why a chat-bot gateway is silent although its process is alive.
 
-    TARGET is a process id, a capture, a systemd unit, or nothing: then the one gateway that runs here.
+    TARGET is a process id, a capture, a core file, a systemd unit, or nothing: then the one gateway here.
 
     Exit codes: 0 nothing found, 1 something found, 2 could not run, 3 evidence is missing,
     4 the output would have held a private value, 70 a fault of qqdiag, 130 interrupted.

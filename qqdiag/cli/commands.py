@@ -171,7 +171,7 @@ def _process(target: Target) -> Live:
     if isinstance(target, Live):
         return target
     raise UsageError(
-        Say("this needs a running process, not a capture"), Say("qqdiag inspect shows what a capture holds")
+        Say("this needs a running process, not a capture or a core"), Say("qqdiag inspect shows what a file holds")
     )
 
 

@@ -33,7 +33,7 @@ from qqdiag.memory.source import Unreadable
 from qqdiag.model import Missing, Text
 from qqdiag.snapshot import Python, PyThread, Snapshot, Task
 
-NAMES = ("3.9", "3.10", "3.11", "3.12", "3.13", "debian")
+NAMES = ("3.9", "3.10", "3.11", "3.12", "3.13", "debian")  # those that run under this root
 GCORE = "install gcore: apt-get install gdb"
 BOUND = 20.0  # seconds for one look at a small core
 
@@ -211,7 +211,7 @@ def test_files_that_are_not_those_of_the_process(tmp_path: Path, now: str) -> No
 
 @pytest.mark.parametrize("name", NAMES)
 def test_none_of_the_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A core that was moved to a machine that has none of its files: every chain is there, but for names of C's types."""
+    """A core on a machine that has none of its files: every chain is there, but for names of C's types."""
     found = possible(name)
     with patients.start(found.path, "zoo.py", folder=tmp_path, before=cores.allow) as zoo:
         live = patients.read(zoo.pid)
