@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from qqdiag.collect import Pending, begin, guarded
 from qqdiag.collect import process as processes
 from qqdiag.collect import sockets as socket_tables
@@ -64,12 +66,20 @@ def take(
     if isinstance(target, CaptureFile):
         from qqdiag import capture
 
-        return capture.open(target.path)
+        return _without_heap(capture.open(target.path), deep)
     if isinstance(target, Core):
         from qqdiag.collect import core
 
-        return core.collect(target.path)
+        return _without_heap(core.collect(target.path), deep)
     return record(target, interval, pause=pause, deep=deep, progress=progress).snapshot
+
+
+def _without_heap(snapshot: Snapshot, deep: bool) -> Snapshot:
+    """A snapshot whose process is gone: what it has of the heap, or that it has nothing."""
+    if not deep or snapshot.deep is not None:
+        return snapshot
+    missing = Missing(Say("the heap is walked in a process that lives"), Say("qqdiag capture PID --deep -o FILE"))
+    return replace(snapshot, deep=missing)
 
 
 def record(

@@ -130,12 +130,14 @@ def test_the_command_says_it_and_a_capture_keeps_it(tmp_path: Path) -> None:
     with patients.start(sys.executable, "abandoned.py") as patient:
         live = shown("inspect", str(patient.pid), "--interval", "0", "--deep")
         assert "\nHeap\n" not in shown("inspect", str(patient.pid), "--interval", "0")
+        shown("capture", str(patient.pid), "--interval", "0", "-o", str(tmp_path / "plain.qqd"))
         shown("capture", str(patient.pid), "--interval", "0", "--deep", "-o", str(tmp_path / "deep.qqd"))
     for text in (live, shown("inspect", str(tmp_path / "deep.qqd"))):
         assert text.count("waits for a future that nothing else holds: only a cancellation can end that") == 3
         assert "3 x never_begun, never awaited" in text
         assert "1 x driven_by_hand, suspended in no task" in text
         assert "which asyncio does not list: sleeps" in text
+    assert "heap: the heap is walked in a process that lives" in shown("inspect", str(tmp_path / "plain.qqd"), "--deep")
 
 
 BUSY = """
