@@ -44,8 +44,11 @@ def collect(
     `known`: what earlier readings of the same target have learned; this one adds to it.
     Raises NotReadable, NoSuchTarget, NotPermitted and TargetGone.
     """
+    known = known or Known()
     with _uncollected():
-        frozen = freeze(pid, walk(profiles(), known), deadline, pause=pause, agree=agree, tracer=tracer)
+        frozen = freeze(
+            pid, walk(profiles(), known), deadline, pause=pause, agree=agree, tracer=tracer, habits=known.pages
+        )
     python, gateway = frozen.value
     if isinstance(python, Python):
         python = _stamped(python, frozen)

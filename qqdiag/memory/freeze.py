@@ -32,6 +32,8 @@ Agree = Callable[[T, T], T | None]
 EXTRA = (1 << 20,) * 6 + (2 << 20,) * 6
 BULK = 32 << 20  # bytes of writable memory that may still be copied as a whole; about 7 ms
 WARM = 2  # readings between the first one and the freeze
+MAX_HABITS = 256  # pages
+TRIES = 4  # where a thread does not stop in time
 BRIEF = 0.3  # seconds: a first walk that took longer has no such, most of what it read are tasks
 COPY_WITHIN = 1.0  # seconds for the child to answer; then it is killed, which releases the target
 TWICE = 2  # a reading is repeated when there is so many times the time left that the first one took
@@ -59,11 +61,13 @@ def freeze(
     pause: bool = True,
     agree: Agree[T] | None = None,
     tracer: Tracer | None = None,
+    habits: set[int] | None = None,
 ) -> Frozen[T]:
     """Walk a consistent copy of the target's memory, or what can be had of it before `deadline` (time.monotonic()).
 
     `agree` makes one value of two readings, or None where they contradict each other; equality, if not given.
-    `tracer`: a child that was started earlier; it stays open. Raises what `walk` and `LiveMemory` raise.
+    `tracer`: a child that was started earlier; it stays open. `habits`: pages that earlier freezes of the
+    same target came to need, to which this one adds. Raises what `walk` and `LiveMemory` raise.
     """
     because = None
     began = time.monotonic()
@@ -78,7 +82,7 @@ def freeze(
         if pause and time.monotonic() < last_start:
             if time.monotonic() - began < BRIEF:
                 first = _again(live, walk)
-            frozen = _frozen_or_why(live, first, walk, tracer)
+            frozen = _frozen_or_why(live, first, walk, tracer, set() if habits is None else habits)
             if isinstance(frozen, Frozen):
                 return frozen._replace(pages=learned | frozen.pages)
             because = frozen
@@ -108,19 +112,27 @@ def _again(live: LiveMemory, walk: Walk[T]) -> Frozen[T] | None:
 
 
 def _frozen_or_why(
-    live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], tracer: Tracer | None, again: bool = True
+    live: LiveMemory,
+    first: Frozen[T] | None,
+    walk: Walk[T],
+    tracer: Tracer | None,
+    habits: set[int],
+    tries: int = TRIES,
 ) -> Frozen[T] | Say:
     try:
-        return _freeze(live, first, walk, tracer) or Say("its memory changed faster than it could be copied")
+        found = _freeze(live, first, walk, tracer, habits)
+        return found or Say("its memory changed faster than it could be copied")
     except NotPaused as problem:
         # On a busy machine a thread that did not stop in time may just not have had a processor.
-        if problem.number == errno.ETIMEDOUT and again:
-            return _frozen_or_why(live, first, walk, tracer, again=False)
+        if problem.number == errno.ETIMEDOUT and tries > 1 and time.monotonic() < live.deadline:
+            return _frozen_or_why(live, first, walk, tracer, habits, tries - 1)
         return _reason(live.pid, problem)
 
 
-def _freeze(live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], tracer: Tracer | None) -> Frozen[T] | None:
-    learned, needed = dict(live.pages), set(live.pages)
+def _freeze(
+    live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], tracer: Tracer | None, habits: set[int]
+) -> Frozen[T] | None:
+    learned, needed = dict(live.pages), habits | set(live.pages)
     pause, late = 0.0, 0
     with ExitStack() as stack:
         if tracer is None or not tracer.alive:
@@ -140,6 +152,8 @@ def _freeze(live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], tracer: Tr
             if not memory.late and value is not None:
                 return Frozen(value, taken_at, pause, late, Word("frozen"), memory.pages, live.regions())
             needed |= memory.late
+            if len(habits) < MAX_HABITS:
+                habits |= memory.late
     return None
 
 

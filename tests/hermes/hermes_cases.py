@@ -84,7 +84,7 @@ PLAIN = (
     Case("idle", idle, chain=LISTENER),
     Case("idle-for-long", idle_for_long, setting=Setting(), faults={"heartbeat_interval": 45000}, chain=LISTENER),
     Case("idle-pool", idle_pool, chain=LISTENER, tls=True),
-    Case("busy", busy, restless=True),
+    Case("busy", busy),
     Case("slow-model", slow_model, chain=LISTENER),
     Case("recovered-fin", recovered("fin"), setting=Setting(constants=SOON, first_beat=FIRST_BEAT), chain=LISTENER),
     Case("recovered-rst", recovered("rst"), setting=Setting(constants=SOON, first_beat=FIRST_BEAT), chain=LISTENER),

@@ -42,8 +42,7 @@ class Patient:
 class Case:
     """`accepted`: ids of which at least one must be found, and nothing else above info. Empty: healthy.
 
-    `chain`: qualnames that some task's await chain must show, outermost first. `restless`: its memory may change faster
-    than it can be copied, so that the verdict may be that it cannot be known.
+    `chain`: qualnames that some task's await chain must show, outermost first.
     """
 
     id: str
@@ -55,7 +54,6 @@ class Case:
     chain: tuple[str, ...] = ()
     through_relay: bool = False
     tls: bool = False
-    restless: bool = False
     own_network: bool = False
     root: bool = False
 

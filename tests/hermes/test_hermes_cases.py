@@ -57,8 +57,7 @@ def assert_accepted(case: Case, diagnosis: Diagnosis) -> None:
     lacking = "\n".join(f"{where}: {plain(lack.reason)}" for where, lack in diagnosis.missing)
     assert found <= case.accepted, f"{found - case.accepted} must not be found\n{said}"
     assert bool(found) == bool(case.accepted), f"one of {set(case.accepted)} must be found\n{said}\n{lacking}"
-    verdicts = ("matched",) if case.accepted else ("clear", "unknown") if case.restless else ("clear",)
-    assert diagnosis.verdict in verdicts, f"{diagnosis.verdict}\n{lacking}"
+    assert diagnosis.verdict == ("matched" if case.accepted else "clear"), f"{diagnosis.verdict}\n{lacking}"
 
 
 def told(finding: Finding) -> str:
