@@ -75,7 +75,8 @@ def slot_words(objects: Objects, address: int, names: tuple[str, ...]) -> list[i
     info = objects.type_of(address)
     slots = _shape(objects, info).slots
     words = struct.unpack(f"<{info.basicsize // 8}Q", objects.read(address, info.basicsize & -8))
-    return [words[slots[name] // 8] if name in slots else 0 for name in names]
+    places = [slots.get(name, info.basicsize) // 8 for name in names]  # a base's slot lies within the base alone
+    return [words[place] if place < len(words) else 0 for place in places]
 
 
 def _storage(objects: Objects, info: TypeInfo, address: int) -> tuple[int, int]:
@@ -153,8 +154,8 @@ def _members(objects: Objects, info: TypeInfo) -> dict[str, int]:
             continue
         member = objects.read_word(value + layout.member_descriptor)
         kind, offset = objects.read_int(member + 8), objects.read_word(member + 16)
-        if offset + 8 > info.basicsize:
-            raise Unreadable(value)
-        if kind in OBJECT_MEMBERS:
+        if kind in OBJECT_MEMBERS:  # what is no pointer may be narrower, and lie at the end
+            if offset % 8 or offset + 8 > info.basicsize:
+                raise Unreadable(value)
             found[name] = offset
     return found
