@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from qqdiag import run
 from qqdiag.collect import tasks
+from qqdiag.cpython.known import Known
 from qqdiag.errors import NotReadable, TargetGone
 from qqdiag.memory.pause import Tracer
 from qqdiag.model import Missing, TaskName, Word
@@ -145,18 +146,29 @@ def test_collector_that_hangs_is_missing_in_time(monkeypatch: pytest.MonkeyPatch
 
 def test_hot_target_is_read_of_one_moment(interpreter: Interpreter) -> None:
     """Without a pause up to a quarter of these chains were silently wrong."""
-    whole = (("outer", "middle", "inner", "sleep"), ("outer", "middle", "inner", "Queue.get"))
-    allowed = {chain[:length] for chain in whole for length in range(1, 5)}
     with running(HOT, "30", python=interpreter.path) as patient, Tracer(patient.pid) as tracer:
         for _ in range(20):
-            python = tasks.collect(patient.pid, soon(), tracer=tracer).python
-            assert isinstance(python, Python)
-            assert python.method.reveal() == "frozen"
-            assert (len(python.tasks), python.doubts) == (31, [])
-            for task in python.tasks:
-                names = tuple(level.name.reveal() for level in task.chain if level.kind == Word("coroutine"))
-                assert names in allowed or names == ("main",)
-                assert task.doubts == []
+            assert_of_one_moment(tasks.collect(patient.pid, soon(), tracer=tracer).python, 31)
+
+
+def test_thousand_hot_tasks_are_read_of_one_moment() -> None:
+    with running(HOT, "1000") as patient, Tracer(patient.pid) as tracer:
+        known = Known()
+        for _ in range(5):
+            assert_of_one_moment(tasks.collect(patient.pid, soon(), tracer=tracer, known=known).python, 1001)
+
+
+WHOLE = (("outer", "middle", "inner", "sleep"), ("outer", "middle", "inner", "Queue.get"))
+ALLOWED = {("main",)} | {chain[:length] for chain in WHOLE for length in range(1, 5)}
+
+
+def assert_of_one_moment(python: Python | Missing, tasks: int) -> None:
+    assert isinstance(python, Python)
+    assert python.method.reveal() == "frozen"
+    assert (len(python.tasks), python.doubts) == (tasks, [])
+    for task in python.tasks:
+        assert tuple(level.name.reveal() for level in task.chain if level.kind == Word("coroutine")) in ALLOWED
+        assert task.doubts == []
 
 
 def exchange(connection: socket.socket, line: bytes) -> bytes:
