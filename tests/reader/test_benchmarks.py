@@ -1,0 +1,23 @@
+"""The programs of the benchmarks still start, and qqdiag sees all that the table of neighbours asks for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+NOT_SHOWN = {
+    "source text",
+    "local variables",
+    "where a task was created",
+    "thread names",  # before 3.14 the kernel is not told them
+}
+
+
+def test_qqdiag_shows_of_a_stuck_process_what_the_table_asks_for() -> None:
+    command = [sys.executable, BENCHMARKS / "neighbours.py", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in done.stdout.splitlines() if line[:1] == "|"]
+    assert len(rows) > 10
+    assert {row for row, shown in rows[2:] if shown != "yes"} <= NOT_SHOWN
