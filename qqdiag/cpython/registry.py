@@ -11,6 +11,7 @@ import dataclasses
 
 from qqdiag.cpython import task_rings
 from qqdiag.cpython.frames import Thread
+from qqdiag.cpython.objects import WEAK_REFERENCES
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.runtime import mismatch as layout_mismatch
 from qqdiag.memory.source import Unreadable
@@ -59,6 +60,8 @@ def read(runtime: Runtime, threads: list[Thread]) -> Books:
             books.running[loop] = thread
         if loop and task:
             books.current[loop] = task
+    if books.running and not books.has_asyncio:
+        books.doubts.append(Say("An event loop runs, but the module asyncio.tasks was not found."))
     return books
 
 
@@ -70,7 +73,7 @@ def _interpreter(runtime: Runtime, interpreter: int, books: Books, seen: set[int
     books.has_asyncio = True
     namespace = runtime.globals_of(module, GLOBALS)
     _check_types(runtime, namespace)
-    for address in _registered(runtime, namespace):
+    for address in _registered(runtime, namespace, books.doubts):
         if len(books.tasks) >= MAX_TASKS:
             books.truncated = True
             return
@@ -81,14 +84,22 @@ def _interpreter(runtime: Runtime, interpreter: int, books: Books, seen: set[int
     books.current |= dict(objects.pairs(current)) if current else {}
 
 
-def _registered(runtime: Runtime, namespace: dict[str, int]) -> list[int]:
+def _registered(runtime: Runtime, namespace: dict[str, int], doubts: list[Say]) -> list[int]:
     """The tasks in the module's sets; dead references are left out."""
     objects = runtime.objects
     found: list[int] = []
-    for name in WEAK_SETS:
-        data = objects.attribute(namespace[name], "data") if name in namespace else None
-        references = objects.items(data) if data else []
-        found += [task for task in map(objects.referent, references) if task is not None]
+    sets = [objects.attribute(namespace[name], "data") for name in WEAK_SETS if name in namespace]
+    if not sets or None in sets:
+        doubts.append(Say("The set of all tasks was not found in the module asyncio.tasks."))
+    foreign = 0
+    for reference in (reference for data in sets if data for reference in objects.items(data)):
+        task = objects.referent(reference)
+        if task is not None:
+            found.append(task)
+        elif WEAK_REFERENCES.isdisjoint(objects.type_of(reference).bases):
+            foreign += 1
+    if foreign:
+        doubts.append(Say("{count} entries of the set of all tasks are no weak references.", count=foreign))
     if "_eager_tasks" in namespace:
         found += objects.items(namespace["_eager_tasks"])
     return found
