@@ -28,12 +28,14 @@ Walk = Callable[[MemorySource], T]
 Agree = Callable[[T, T], T | None]
 
 # Freezes, each with the pages that the walks before it had missed, and so many bytes of their neighbourhood: 0.2 ms for
-# a MiB. The places where a target makes new objects are soon all known.
-EXTRA = (1 << 20,) * 6 + (2 << 20,) * 6
+# a MiB. The places where a target makes new objects are soon all known; of one that moves on faster than it is walked
+# whole pools (16 KiB, Objects/obmalloc.c) are copied, and what lies around them.
+EXTRA = tuple(size << 20 for size in (1, 1, 1, 2, 4, 4, 8, 8, 8, 16, 16, 16))
 BULK = 32 << 20  # bytes of writable memory that may still be copied as a whole; about 7 ms
 WARM = 2  # readings between the first one and the freeze
 MAX_HABITS = 256  # pages
-TRIES = 4  # where a thread does not stop in time
+TRIES = 4  # where a thread does not stop in time, or the memory changes too fast
+RESERVE = 3.0  # seconds that are left for readings without a pause
 BRIEF = 0.3  # seconds: a first walk that took longer has no such, most of what it read are tasks
 COPY_WITHIN = 1.0  # seconds for the child to answer; then it is killed, which releases the target
 TWICE = 2  # a reading is repeated when there is so many times the time left that the first one took
@@ -117,10 +119,14 @@ def _frozen_or_why(
     walk: Walk[T],
     tracer: Tracer | None,
     habits: set[int],
-    tries: int = TRIES,
+    tries: int | None = None,
 ) -> Frozen[T] | Say:
+    tries = TRIES if tries is None else tries
     try:
         found = _freeze(live, first, walk, tracer, habits)
+        if found is None and tries > 1 and time.monotonic() < live.deadline - RESERVE:
+            # It may have been importing, or starting something: that passes.
+            return _frozen_or_why(live, _again(live, walk), walk, tracer, habits, tries - 1)
         return found or Say("its memory changed faster than it could be copied")
     except NotPaused as problem:
         # On a busy machine a thread that did not stop in time may just not have had a processor.

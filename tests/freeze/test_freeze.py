@@ -167,6 +167,7 @@ def test_address_that_is_nowhere_is_not_late() -> None:
 
 def test_pages_that_are_never_known_cost_a_bulk_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(freezing, "EXTRA", EXACT)
+    monkeypatch.setattr(freezing, "TRIES", 1)
     with running(COUNTING) as patient:
         base, walks = int(patient.words[0]), []
 
@@ -182,6 +183,7 @@ def test_pages_that_are_never_known_cost_a_bulk_copy(monkeypatch: pytest.MonkeyP
 def test_too_large_for_a_bulk_copy_is_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(freezing, "EXTRA", EXACT)
     monkeypatch.setattr(freezing, "BULK", 0)
+    monkeypatch.setattr(freezing, "TRIES", 1)
     with running(COUNTING) as patient:
         base, walks = int(patient.words[0]), []
 
