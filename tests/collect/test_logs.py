@@ -487,17 +487,3 @@ def test_no_bytes_upset_the_readers(data: bytes) -> None:
 def needs_root() -> None:
     if os.geteuid() != 0:
         pytest.skip("other users and roots take root: sudo pytest")
-
-
-def test_it_takes_milliseconds(home: Path) -> None:
-    text = "".join(record(1000 - number / 10, f"Reconnecting in 2s (attempt {number})") for number in range(3000))
-    for name in ("agent", "errors"):
-        (home / "logs" / f"{name}.log").write_text(text)
-    with patient(IDLE, environment={**os.environ, "BOT_HOME": str(home)}) as there:
-
-        def once() -> float:
-            start = time.perf_counter()
-            logs.collect(there.pid, PROFILE)
-            return time.perf_counter() - start
-
-        assert min(once() for _ in range(5)) < 0.15

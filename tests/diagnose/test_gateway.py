@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,11 +93,12 @@ def test_a_program_without_websockets_has_none() -> None:
         assert look(pid) == Gateway(profile=None)
 
 
-def test_an_endless_graph_of_objects_is_walked_in_no_time() -> None:
+def test_an_endless_graph_of_objects_is_walked_to_a_bound() -> None:
     with websocket_server() as port, patient("tangled", port) as pid:
-        runtime = attach(LiveMemory(pid))
+        memory = LiveMemory(pid)
+        runtime = attach(memory)
         python = read_python(runtime, 0.0)
-        began = time.monotonic()
+        before = len(memory.pages)
         gateway = read_gateway(runtime, python, profiles())
-        assert time.monotonic() - began < 1.0
+        assert len(memory.pages) < before + 2000
     assert [len(websocket.readers) for websocket in gateway.websockets] == [1]
