@@ -240,7 +240,9 @@ def main() -> None:
         return
     rows: dict[int, Row] = {}
     for tasks in arguments.tasks:
-        rows[tasks] = measure([arguments.python, str(TARGET), str(tasks)], min(arguments.runs, 5 if tasks < 50_000 else 2))
+        rows[tasks] = measure(
+            [arguments.python, str(TARGET), str(tasks)], min(arguments.runs, 5 if tasks < 50_000 else 2)
+        )
         print(f"{tasks:7,} tasks: {rows[tasks]}", flush=True)
     newer = {tasks: row for tasks in OF_NEWEST if (row := against_newest(tasks, arguments.runs))}
     print(report(rows, newer))
