@@ -139,6 +139,7 @@ def _freeze(
     live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], tracer: Tracer | None, habits: set[int]
 ) -> Frozen[T] | None:
     learned, needed = dict(live.pages), habits | set(live.pages)
+    seen = dict(learned)  # what is known of an earlier walk was read from these
     pause, late = 0.0, 0
     with ExitStack() as stack:
         if tracer is None or not tracer.alive:
@@ -156,7 +157,9 @@ def _freeze(
             value = first.value if first and same else _walk(memory, walk)
             late += len(memory.late)
             if not memory.late and value is not None:
-                return Frozen(value, taken_at, pause, late, Word("frozen"), memory.pages, live.regions())
+                seen |= memory.pages
+                return Frozen(value, taken_at, pause, late, Word("frozen"), seen, live.regions())
+            seen |= memory.pages
             needed |= memory.late
             if len(habits) < MAX_HABITS:
                 habits |= memory.late
