@@ -16,7 +16,8 @@ _DIGEST = re.compile(r"[a-z0-9:.-]{1,64}")
 
 
 def document(snapshot: Snapshot, diagnosis: Diagnosis, publisher: Publisher) -> dict[str, Public]:
-    """Target, verdict, findings, what is missing and the snapshot."""
+    """Target, verdict, findings, what is missing and the snapshot. `omitted`: rows left out of its tables."""
+    facts = publisher.tree(snapshot)
     return {
         "schema_version": SCHEMA_VERSION,
         "private": publisher.raw,
@@ -25,7 +26,8 @@ def document(snapshot: Snapshot, diagnosis: Diagnosis, publisher: Publisher) -> 
         "findings": [_finding(finding, publisher) for finding in diagnosis.findings],
         "missing": [_missing(section, missing, publisher) for section, missing in diagnosis.missing],
         "pause_ms": round(snapshot.pause * 1000, 3),
-        "snapshot": publisher.tree(snapshot),
+        "omitted": {**publisher.omitted},
+        "snapshot": facts,
     }
 
 

@@ -17,7 +17,7 @@ from qqdiag.redact.texts import as_it_is, convert, private
 Public = Shown | int | float | bool | None | list["Public"] | dict[str, "Public"]
 
 BLANK: Final = "\x00"  # stands for a private value in a blank rendering; `show` escapes it, so nothing else holds it
-_LONGEST_ROW = 100_000
+_LONGEST = 2_000  # rows of one table; so many tasks still take a second to write and to check
 
 
 class Publisher:
@@ -31,6 +31,7 @@ class Publisher:
         self.names = Pseudonyms()
         self.raw = raw
         self.blank = blank
+        self.omitted: dict[str, int] = {}  # rows left out, by the name of their table
         self._shown: dict[Text, Shown] = {}
 
     def cell(self, cell: Say | Value) -> Shown:
@@ -72,7 +73,7 @@ class Publisher:
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else None
         if isinstance(value, list | tuple):
-            return [self.tree(item) for item in value[:_LONGEST_ROW]]
+            return [self.tree(item) for item in value[:_LONGEST]]
         if isinstance(value, msgspec.Struct):
             return self._struct(value)
         raise TypeError(f"no public form is declared for {type(value).__name__}")
@@ -81,5 +82,8 @@ class Publisher:
         tag = struct.__struct_config__.tag
         fields: dict[str, Public] = {"type": show(str(tag))} if tag else {}
         for name in struct.__struct_fields__:
-            fields[name] = self.tree(getattr(struct, name))
+            value = getattr(struct, name)
+            fields[name] = self.tree(value)
+            if isinstance(value, list) and len(value) > _LONGEST:
+                self.omitted[name] = self.omitted.get(name, 0) + len(value) - _LONGEST
         return fields

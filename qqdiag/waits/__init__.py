@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from qqdiag.model import Missing, Say
 from qqdiag.snapshot import (
     Code,
@@ -112,18 +114,20 @@ def function(view: View, level: Level) -> tuple[str, str]:
     return code.path.reveal(), code.qualname.reveal()
 
 
-def is_at(view: View, level: Level, path: str, qualname: str) -> bool:
-    """Whether a level is the function `qualname` of the file that ends in `path` (`aiohttp/client_ws.py`)."""
-    found_path, found_name = function(view, level)
-    return found_name == qualname and ("/" + found_path).endswith("/" + path)
-
-
 def innermost_at(view: View, levels: list[Level], places: tuple[tuple[str, str], ...]) -> Level | None:
     """The innermost level that is one of the functions, each given by the end of its path and its qualname."""
+    ends = _ends(places)
     for level in reversed(levels):
-        if any(is_at(view, level, path, name) for path, name in places):
+        path, name = function(view, level)
+        if name in ends and ("/" + path).endswith(ends[name]):
             return level
     return None
+
+
+@lru_cache
+def _ends(places: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, ...]]:
+    """By qualname the ends of the paths that are meant: each level of each task asks."""
+    return {name: tuple("/" + path for path, same in places if same == name) for _, name in places}
 
 
 def still(view: View, task: Task) -> bool | None:

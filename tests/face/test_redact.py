@@ -63,7 +63,7 @@ PUBLIC: list[tuple[Value, str]] = [
     (CodePath("/home/qianwei/bots/mine/bot.py"), "mine/bot.py"),
     (CodePath("/home/qianwei/bot.py"), "bot.py"),
     (CodePath("/Users/qianwei/bot.py"), "bot.py"),
-    (CodePath("/root/bot.py"), "bot.py"),
+    (CodePath("/bot.py"), "bot.py"),
     (CodePath("<frozen importlib._bootstrap>"), "<frozen importlib._bootstrap>"),
     (CodePath("<string>"), "<string>"),
     (CodePath("/srv/我的/机器人 .py"), "?/?"),
@@ -206,3 +206,13 @@ def test_a_sentence_in_a_sentence_is_filled_once() -> None:
     inner = Say("{path}", path=CodePath("{task}.py"))
     assert Publisher().say(Say("at {inner}", inner=inner)) == "at ?"
     assert Publisher(raw=True).say(Say("at {inner}", inner=inner)) == "at {task}.py"
+
+
+def test_a_table_too_long_for_a_page_is_cut_and_said() -> None:
+    many = hand_made.snapshot(
+        samples=[hand_made.sample(tasks=[hand_made.task(0x1000 + number) for number in range(2_007)])]
+    )
+    document = json.loads(jsonout.text(redact(many, hand_made.diagnosis())))
+    assert len(document["snapshot"]["samples"][0]["python"]["tasks"]) == 2_000
+    assert document["omitted"] == {"tasks": 7}
+    assert json.loads(jsonout.text(redact(hand_made.snapshot(), hand_made.diagnosis())))["omitted"] == {}
