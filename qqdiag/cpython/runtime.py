@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qqdiag.cpython.chains import Place
 
 MAX_INTERPRETERS = 1_000
-WRITABLE = "Start the gateway with CPython 3.11, 3.12 or 3.13, as in: python3.12 -m venv"
+SUPPORTED = Say("Start the gateway with a CPython from 3.9 to 3.15, as in: python3.12 -m venv .venv")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,8 +127,10 @@ def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.I
     if any(re.search(r"pypy|libpypy", region.path) for region in regions):
         raise NotReadable(
             Say("This is PyPy, whose objects have another shape: only CPython is read."),
-            Say("Start the gateway with CPython; threads, sockets and logs are reported as they are."),
+            Say("Start the gateway with CPython; what its sockets do shows: ss -tinp"),
         )
+    if any(elf.find(memory, image, ["Py_Initialize"]) for image in elf.images(memory, regions)):
+        raise NotReadable(Say("This is a CPython before 3.7: it has no _PyRuntime."), SUPPORTED)
     raise NotReadable(
         Say("This process runs no Python: none of its files defines _PyRuntime."),
         Say("List the Python processes of this machine: `pgrep -a python`."),
@@ -157,7 +159,7 @@ def _unsupported(version: tuple[int, int, int]) -> NotReadable:
             minor=version[1],
             micro=version[2],
         ),
-        Say(WRITABLE),
+        SUPPORTED,
     )
 
 

@@ -31,7 +31,7 @@ def version(memory: MemorySource, image: elf.Image, runtime: int) -> Version:
         Say(
             "This is a CPython before 3.11 (it does not export Py_Version) with the layout of no release that is known."
         ),
-        Say("Start the gateway with CPython 3.11, 3.12 or 3.13, as in: python3.12 -m venv"),
+        Say("Start the gateway with a CPython from 3.9 to 3.15, as in: python3.12 -m venv .venv"),
     )
 
 

@@ -67,6 +67,22 @@ def test_not_python() -> None:
     assert "PyPy" in sentence(pypy.value)
 
 
+OLD = [path for name in ("2.7", "3.6") for path in interpreters.candidates(name) if "shims" not in path.parts]
+
+if OLD:  # where one is at hand: nothing installs them any more
+
+    @pytest.mark.parametrize("path", OLD, ids=lambda path: path.name)
+    def test_before_there_was_a_runtime_to_find(path: Path) -> None:
+        program = "import sys; sys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read()"
+        with subprocess.Popen([path, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            assert process.stdout.readline() == b"ready\n"
+            with pytest.raises(NotReadable) as old:
+                attach(LiveMemory(process.pid))
+            process.kill()
+        assert "before 3.7" in sentence(old.value)
+
+
 def test_python_without_asyncio(interpreter: Interpreter) -> None:
     def waits(python: Python) -> bool:
         return len(python.threads) == 2 and all(thread.frames for thread in python.threads)
