@@ -55,6 +55,21 @@ class Frozen(NamedTuple, Generic[T]):
     because: Say | None = None  # why there was no pause
 
 
+class Spent:
+    """What all readings of one freeze have cost, and every page that one of them touched, the youngest last.
+
+    Of every reading, also of one that came to nothing: a walk keeps what it learns of types and code for the next.
+    """
+
+    def __init__(self) -> None:
+        self.pause = 0.0  # seconds
+        self.late = 0  # pages
+        self.pages: dict[int, bytes] = {}
+
+    def on(self, found: Frozen[T]) -> Frozen[T]:
+        return found._replace(pause=self.pause, late_pages=self.late, pages=self.pages)
+
+
 def freeze(
     pid: int,
     walk: Walk[T],
@@ -73,40 +88,41 @@ def freeze(
     """
     because = None
     began = time.monotonic()
+    spent = Spent()
     with LiveMemory(pid, read_ahead=PAGE) as live:
         live.deadline = deadline
         before = threads_at_rest(pid)
-        first = _first(live, walk)
+        first = _first(live, walk, spent)
         last_start = deadline - TWICE * (time.monotonic() - began)
         if first is not None and before and before == threads_at_rest(pid):
             return first._replace(method=Word("stopped" if is_stopped(before) else "asleep"))
-        learned = dict(live.pages)
         if pause and time.monotonic() < last_start:
             if time.monotonic() - began < BRIEF:
-                first = _again(live, walk)
-            frozen = _frozen_or_why(live, first, walk, tracer, set() if habits is None else habits)
+                first = _again(live, walk, spent)
+            frozen = _frozen_or_why(live, first, walk, tracer, set() if habits is None else habits, spent)
             if isinstance(frozen, Frozen):
-                return frozen._replace(pages=learned | frozen.pages)
+                return spent.on(frozen)
             because = frozen
-    found = _read_twice(pid, walk, last_start, agree or (lambda one, two: two if one == two else None), first)
-    return found._replace(because=because, pages=learned | found.pages)
+    agree = agree or (lambda one, two: two if one == two else None)
+    found = _read_twice(pid, walk, last_start, deadline, agree, first, spent)
+    return spent.on(found)._replace(because=because)
 
 
-def _first(live: LiveMemory, walk: Walk[T]) -> Frozen[T] | None:
+def _first(live: LiveMemory, walk: Walk[T], spent: Spent) -> Frozen[T] | None:
     """A reading to learn the pages, which `live` keeps. None when a torn structure ended it."""
     try:
-        return _reading(live, walk)
+        return _reading(live, walk, spent)
     except Unreadable:
         return None
 
 
-def _again(live: LiveMemory, walk: Walk[T]) -> Frozen[T] | None:
+def _again(live: LiveMemory, walk: Walk[T], spent: Spent) -> Frozen[T] | None:
     """Readings that need only the pages which the next one will need too: each may have missed some, as a thread's
     stack is easily torn. The value of the last one; the pages of the first as well where a torn structure ended one."""
     learned, needed, whole = dict(live.pages), dict[int, bytes](), True
     for _ in range(WARM):
         live.forget()
-        last = _first(live, walk)
+        last = _first(live, walk, spent)
         needed |= live.pages
         whole = whole and last is not None
     live.pages.update((needed if whole else learned | needed) | live.pages)
@@ -119,28 +135,32 @@ def _frozen_or_why(
     walk: Walk[T],
     tracer: Tracer | None,
     habits: set[int],
+    spent: Spent,
     tries: int | None = None,
 ) -> Frozen[T] | Say:
     tries = TRIES if tries is None else tries
     try:
-        found = _freeze(live, first, walk, tracer, habits)
+        found = _freeze(live, first, walk, tracer, habits, spent)
         if found is None and tries > 1 and time.monotonic() < live.deadline - RESERVE:
             # It may have been importing, or starting something: that passes.
-            return _frozen_or_why(live, _again(live, walk), walk, tracer, habits, tries - 1)
+            return _frozen_or_why(live, _again(live, walk, spent), walk, tracer, habits, spent, tries - 1)
         return found or Say("its memory changed faster than it could be copied")
     except NotPaused as problem:
         # On a busy machine a thread that did not stop in time may just not have had a processor.
         if problem.number == errno.ETIMEDOUT and tries > 1 and time.monotonic() < live.deadline:
-            return _frozen_or_why(live, first, walk, tracer, habits, tries - 1)
+            return _frozen_or_why(live, first, walk, tracer, habits, spent, tries - 1)
         return _reason(live.pid, problem)
 
 
 def _freeze(
-    live: LiveMemory, first: Frozen[T] | None, walk: Walk[T], tracer: Tracer | None, habits: set[int]
+    live: LiveMemory,
+    first: Frozen[T] | None,
+    walk: Walk[T],
+    tracer: Tracer | None,
+    habits: set[int],
+    spent: Spent,
 ) -> Frozen[T] | None:
     learned, needed = dict(live.pages), habits | set(live.pages)
-    seen = dict(learned)  # what is known of an earlier walk was read from these
-    pause, late = 0.0, 0
     with ExitStack() as stack:
         if tracer is None or not tracer.alive:
             tracer = stack.enter_context(Tracer(live.pid))
@@ -150,16 +170,15 @@ def _freeze(
                 break
             taken_at = time.monotonic()
             copy = tracer.copy(ranges, taken_at + COPY_WITHIN)
-            pause += copy.pause
+            spent.pause += copy.pause
             memory = Copied(ranges, copy.data, copy.unread, live)
             # A walk depends on the pages it read and on nothing else: where none has changed, it is not repeated.
             same = attempt == 0 and first is not None and _unchanged(learned, memory)
             value = first.value if first and same else _walk(memory, walk)
-            late += len(memory.late)
+            spent.late += len(memory.late)
+            spent.pages |= memory.pages
             if not memory.late and value is not None:
-                seen |= memory.pages
-                return Frozen(value, taken_at, pause, late, Word("frozen"), seen, live.regions())
-            seen |= memory.pages
+                return Frozen(value, taken_at, 0.0, 0, Word("frozen"), {}, live.regions())
             needed |= memory.late
             if len(habits) < MAX_HABITS:
                 habits |= memory.late
@@ -187,22 +206,34 @@ def _bulk(live: LiveMemory) -> list[Range]:
     return ranges if sum(size for _, size in ranges) <= BULK else []
 
 
-def _reading(live: LiveMemory, walk: Walk[T]) -> Frozen[T]:
+def _reading(live: LiveMemory, walk: Walk[T], spent: Spent) -> Frozen[T]:
     taken_at = time.monotonic()
-    value = walk(live)
+    try:
+        value = walk(live)
+    finally:
+        spent.pages |= live.pages
     return Frozen(value, taken_at, 0.0, 0, Word("unpaused"), dict(live.pages), live.regions())
 
 
-def _read_twice(pid: int, walk: Walk[T], last_start: float, agree: Agree[T], last: Frozen[T] | None) -> Frozen[T]:
+def _read_twice(
+    pid: int,
+    walk: Walk[T],
+    last_start: float,
+    deadline: float,
+    agree: Agree[T],
+    last: Frozen[T] | None,
+    spent: Spent,
+) -> Frozen[T]:
     """Read with fresh pages until two readings agree: that removed every silent error of an unpaused reading."""
     for left in range(READINGS - 1, -1, -1):
         if last is not None and time.monotonic() > last_start:
             break
         try:
             with LiveMemory(pid, read_ahead=PAGE) as live:
-                new = _reading(live, walk)
-        except Unreadable:
-            if last is None and not left:
+                live.deadline = deadline
+                new = _reading(live, walk, spent)
+        except (Unreadable, TimeoutError):
+            if last is None and (not left or time.monotonic() > deadline):
                 raise
             continue
         agreed = agree(last.value, new.value) if last else None

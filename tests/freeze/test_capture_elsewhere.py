@@ -98,12 +98,18 @@ def test_elsewhere(taken: Taken, version: str) -> None:
     numbers, user, executable, said = opened(taken, interpreter.path, packages(interpreter.path, version))
     assert ".".join(map(str, numbers)) == version
     assert (user, Path(executable).parts[:3]) == (NOBODY, ("/", "mnt", "prefix"))
-    assert said["findings"] == taken.said["findings"]
+    assert said["findings"] == taken.said["findings"], how(taken.said, said)
     assert [finding["id"] for finding in said["findings"]] == ["dead-listener"]
     assert all(finding["fingerprint"] for finding in said["findings"])
     for here, there in zip(taken.said["snapshot"]["samples"], said["snapshot"]["samples"], strict=True):
         assert there["python"] == here["python"]
         assert there["gateway"] == here["gateway"]
+
+
+def how(*pages: dict[str, Any]) -> list[Any]:
+    """How each was read: where findings differ, that tells which reading lacks something."""
+    pythons = [sample["python"] for page in pages for sample in page["snapshot"]["samples"]]
+    return [page["verdict"] for page in pages] + [(python.get("method"), python.get("doubts")) for python in pythons]
 
 
 def opened(taken: Taken, python: Path, packages: Path) -> Any:

@@ -33,7 +33,7 @@ from qqdiag.errors import QqdiagError, TargetGone
 from qqdiag.memory import freeze as freezing
 from qqdiag.memory import tracer as program
 from qqdiag.memory.freeze import freeze
-from qqdiag.memory.live import PAGE
+from qqdiag.memory.live import PAGE, LiveMemory
 from qqdiag.memory.pause import NotPaused, Tracer
 from qqdiag.memory.rest import threads_at_rest
 from qqdiag.memory.source import MemorySource, Unreadable
@@ -193,8 +193,9 @@ def test_too_large_for_a_bulk_copy_is_read_twice(monkeypatch: pytest.MonkeyPatch
             return len(memory.read(base + 8 * PAGE * ((len(walks) - 1) % 8), 8))
 
         frozen = freeze(patient.pid, walk, soon())
-        assert (frozen.method.reveal(), frozen.pause, frozen.value) == ("double-read", 0, 8)
+        assert (frozen.method.reveal(), frozen.value) == ("double-read", 8)
         assert frozen.because is not None
+        assert 0 < frozen.pause < 1, "it did stand still, though that was of no use"
 
 
 @pytest.mark.usefixtures("awake")
@@ -205,6 +206,42 @@ def test_without_a_pause_two_readings_must_agree() -> None:
         frozen = freeze(patient.pid, lambda memory: next(numbers), soon(), pause=False)
         assert frozen.method.reveal() == "unpaused"
         assert frozen.pause == 0
+
+
+@pytest.mark.parametrize("pause", [True, False])
+def test_pages_of_every_reading_are_kept(pause: bool) -> None:
+    """A walk keeps what it once learned for good, so that the last of them does not read it again."""
+    with running(COUNTING) as patient:
+        base, walks = int(patient.words[0]), []
+
+        def walk(memory: MemorySource) -> int:
+            walks.append(memory)
+            memory.read(base + 8 * PAGE * min(len(walks), 3), 8)
+            if len(walks) == 2:
+                raise Unreadable(base, 8)
+            return 8
+
+        frozen = freeze(patient.pid, walk, soon(), pause=pause)
+        assert len(walks) >= 3
+        assert {base + 8 * PAGE * number for number in (1, 2, 3)} <= set(frozen.pages)
+
+
+@pytest.mark.usefixtures("awake")
+def test_readings_without_a_pause_end_at_the_deadline() -> None:
+    with running(COUNTING) as patient:
+        base, walks, deadline = int(patient.words[0]), [], time.monotonic() + 1
+
+        def walk(memory: MemorySource) -> int:
+            walks.append(memory)
+            while len(walks) > 1:  # the second one is never done
+                memory.read(base, 8)
+                if isinstance(memory, LiveMemory):
+                    memory.forget()
+            return len(walks)
+
+        frozen = freeze(patient.pid, walk, deadline, pause=False)
+        assert (frozen.value, frozen.method.reveal()) == (1, "unpaused")
+        assert len(walks) == 2
 
 
 def test_target_at_rest_is_read_without_a_pause() -> None:
