@@ -29,7 +29,7 @@ def receives(runtime: Runtime, code: int, classes: Iterable[TypeInfo]) -> bool:
             continue
         seen.add(here)
         used = _used(runtime, here)
-        if used & RECEIVES:
+        if not RECEIVES.isdisjoint(used):
             return True
         todo += [methods[name] for name in used if name in methods]
     return False
@@ -40,12 +40,13 @@ def _names(info: TypeInfo) -> set[str]:
     return {base.removeprefix(info.module + ".") for base in info.bases}
 
 
-def _used(runtime: Runtime, code: int) -> set[str]:
-    """co_names: the attributes and globals that the code uses."""
+def _used(runtime: Runtime, code: int) -> list[str]:
+    """co_names: the attributes and globals that the code uses. In their order: a capture holds the pages that were
+    looked at, and where it is opened the search must take the same way."""
     names = runtime.objects.read_word(code + runtime.layout.code_names)
-    return {
+    return [
         text for item in runtime.objects.items(names, MAX_NAMES) if (text := runtime.objects.text(item)) is not None
-    }
+    ]
 
 
 def _methods(runtime: Runtime, classes: list[TypeInfo]) -> dict[str, int]:

@@ -37,12 +37,13 @@ def read_gateway(runtime: Runtime, python: Python, profiles: Sequence[Profile]) 
     known = [_with_maybes(reach, tasks, websocket) for websocket in found]
     fds = {websocket.fd for websocket in known}
     rest = [websockets.of_transport(row) for row in transports if row.websocket_reader and row.fd not in fds]
+    listeners = [task.address for task in python.tasks if _asked(task) and _listens(reach, task)]
     return Gateway(
         profile=Word(recognised[0].profile.reveal()) if recognised else None,
         websockets=[*known, *rest],
         adapters=recognised,
-        listeners=[task.address for task in python.tasks if _asked(task) and _listens(reach, task)],
-        truncated=reach.exhausted,
+        listeners=listeners,
+        truncated=reach.exhausted or reach.broken,
     )
 
 
@@ -66,7 +67,7 @@ def _listens(reach: Reach, task: Task) -> bool:
             if frame is not None and callgraph.receives(reach.runtime, frame.code.address, reach.classes.values()):
                 return True
         except Unreadable:
-            continue
+            reach.broken = True
     return False
 
 

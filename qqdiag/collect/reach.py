@@ -31,6 +31,7 @@ class Reach:
     def __init__(self, runtime: Runtime, wanted: Wanted) -> None:
         self.runtime = runtime
         self.looks = 0
+        self.broken = False  # something that had to be looked at could not be read
         self.classes: dict[int, TypeInfo] = {}  # of the gateway's own objects that were met, by address
         self._wanted = wanted
         self._is_wanted: dict[int, bool] = {}

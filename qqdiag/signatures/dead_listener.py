@@ -29,7 +29,7 @@ def match(view: View) -> Match | NoMatch | Unknown:
     failed = [] if view.torn else failed_listeners(view)  # the task that replaced it may have been missed
     if found := [one for one in answers if isinstance(one, Finding)] or [_failed(task) for task in failed]:
         return Match(tuple(found))
-    lacks = tuple(answer for answer in answers if isinstance(answer, Missing))
+    lacks = tuple(answer for answer in answers if isinstance(answer, Missing)) or view.torn
     return Unknown(lacks) if lacks else NoMatch(Say("each open WebSocket with unread bytes has a task that reads it"))
 
 

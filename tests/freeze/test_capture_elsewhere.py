@@ -106,6 +106,24 @@ def test_elsewhere(taken: Taken, version: str) -> None:
         assert there["gateway"] == here["gateway"]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_sets_does_not_matter(taken: Taken, seed: int) -> None:
+    """A search that takes its way by the hash of a text goes where the capture has no page."""
+    code = CODE.replace("/mnt/hang.qqd", str(taken.path))
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": str(seed)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    *_, said = json.loads(done.stdout)
+    assert (said["verdict"], said["findings"]) == (taken.said["verdict"], taken.said["findings"])
+    for here, there in zip(taken.said["snapshot"]["samples"], said["snapshot"]["samples"], strict=True):
+        assert (there["python"], there["gateway"]) == (here["python"], here["gateway"])
+
+
 def how(*pages: dict[str, Any]) -> list[Any]:
     """How each was read: where findings differ, that tells which reading lacks something."""
     pythons = [sample["python"] for page in pages for sample in page["snapshot"]["samples"]]
