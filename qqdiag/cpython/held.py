@@ -1,9 +1,10 @@
 """Which task holds which lock: asyncio.Lock keeps no owner, but a frame keeps what it must leave.
 
-The value stack of a suspended frame has the bound `__aexit__` of each open `async with` (since 3.14 the function and
-its object, one above the other). A task with the `__aexit__` of a lock, that does not wait in the lock's own
-`__aenter__`, holds it; so does one inside an asynccontextmanager, an AsyncExitStack or an `async for` over a generator
-which does. A lock that was taken with a plain `await lock.acquire()` leaves no such trace.
+The value stack of a frame has the bound `__aexit__` of each open `async with` (since 3.14 the function and its object,
+one above the other); of a frame that runs, the part below its open blocks is known (open_blocks.py). A task with the
+`__aexit__` of a lock, that does not wait in the lock's own `__aenter__`, holds it; so does one inside an
+asynccontextmanager, an AsyncExitStack or an `async for` over a generator which does. A lock that was taken with a plain
+`await lock.acquire()` leaves no such trace.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 
-from qqdiag.cpython import callbacks, frames
+from qqdiag.cpython import callbacks, frames, open_blocks
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
 from qqdiag.snapshot import Level
@@ -33,7 +34,7 @@ class _Search:
 
     runtime: Runtime
     held: Held = dataclasses.field(default_factory=dict)
-    bare: set[tuple[int, int | None]] = dataclasses.field(default_factory=set)
+    bare: set[tuple[int, int | None, bool]] = dataclasses.field(default_factory=set)
 
 
 def holders(runtime: Runtime, chains: Iterable[tuple[int, list[Level]]]) -> Held:
@@ -42,7 +43,7 @@ def holders(runtime: Runtime, chains: Iterable[tuple[int, list[Level]]]) -> Held
     bare = search.bare
     for task, levels in chains:
         for index, level in enumerate(levels):
-            if level.code is not None and level.suspended and (level.code, level.offset) not in bare:
+            if level.code is not None and (level.code, level.offset, level.suspended) not in bare:
                 _level(search, task, levels, index)
     return {lock: tasks for lock, tasks in search.held.items() if _is_locked(runtime, lock)}
 
@@ -61,9 +62,9 @@ def _level(search: _Search, task: int, levels: list[Level], index: int) -> None:
     level, runtime = levels[index], search.runtime
     assert level.code is not None
     try:
-        stack = frames.value_stack_of(runtime, level.address)
-        if len(stack) <= 1:  # what it awaits
-            search.bare.add((level.code, level.offset))
+        stack = _stack(runtime, level)
+        if len(stack) <= level.suspended:  # what it awaits
+            search.bare.add((level.code, level.offset, level.suspended))
             return
         managers = list(_managers(runtime, stack))
         if managers and _enters(runtime, levels, index + 1, managers[-1]):
@@ -77,6 +78,13 @@ def _level(search: _Search, task: int, levels: list[Level], index: int) -> None:
                         tasks.append(task)
     except Unreadable:
         return
+
+
+def _stack(runtime: Runtime, level: Level) -> list[int]:
+    frame = frames.frame_of(runtime, level.address)
+    if frame is None:
+        return []
+    return frames.stack(runtime, frame) if level.suspended else open_blocks.stack(runtime, frame)
 
 
 def _managers(runtime: Runtime, stack: list[int]) -> Iterator[int]:
