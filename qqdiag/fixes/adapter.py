@@ -15,27 +15,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Set
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, field
-from typing import Any
 
 import aiohttp
 from aiohttp import WSMsgType
 
+from .answers import Answers
+from .beating import beat
 from .bounded_close import abort, close_within
 from .closed_read import Closed, usable
 from .heartbeat_ack import Heartbeats
 from .listener import TRANSPORT_ERRORS, back_off
+from .loop_watchdog import LoopWatchdog
 from .open_api import Account, OpenApi
 from .protocol import BadPayload, Frame, Incoming, Op, heartbeat_interval, identify, incoming, parse, resume
+from .quick_disconnect import QuickDisconnects
 from .ready_deadline import ReadyDeadline
+from .send_gate import NotConnected, SendGate
 from .session_resume import Reaction, Session, reaction
+from .supervisor import Supervisor
 from .timing import Timing
+from .url_cache import UrlCache
 
 log = logging.getLogger(__name__)
 
 # What can be left out.
-FIXES = frozenset({"bounded-close", "closed-read", "heartbeat-ack", "listener", "ready-deadline", "session-resume"})
+FIXES = frozenset(
+    {
+        *("bounded-close", "closed-read", "heartbeat-ack", "listener", "loop-watchdog", "quick-disconnect"),
+        *("ready-deadline", "send-gate", "session-resume", "supervisor", "url-cache"),
+    }
+)
 
 Model = Callable[["Adapter", Incoming], Awaitable[str | None]]  # None: no answer
 
@@ -63,20 +74,42 @@ class Adapter:
         self.session = Session()
         self.heartbeats = Heartbeats()
         self.deadline = ReadyDeadline(self.timing.ready, self._cut)
-        self.listening: asyncio.Task[None] | None = None
+        self.quick = QuickDisconnects(self.timing.quick, rest=self.timing.quick_rest)
+        self.urls = UrlCache(self.api.gateway, self.timing.url_kept)
+        self.supervisor = Supervisor("listener", self._listen, self.timing.delays, lambda: not self.stopped)
+        self.watchdog: LoopWatchdog | None = None
+        self.alone: asyncio.Task[None] | None = None  # the listener, without a supervisor
+        self.stopped = False  # for good, by a close code
         self.beating: asyncio.Task[None] | None = None
-        self.handling: set[asyncio.Task[None]] = set()
         self.is_ready = asyncio.Event()
+        self.answers = Answers(self.api, self._content, self._admitted)
+        self.handling = self.answers.tasks
+        self.gate = SendGate(self.is_ready, lambda: self.listening, self.timing.send_wait)
         self.attempt = 0
         self.pause = 0.0
         self.events = 0
 
+    @property
+    def listening(self) -> asyncio.Task[None] | None:
+        """The listener's task."""
+        return self.alone or self.supervisor.task
+
     async def begin(self) -> None:
         self.api.begin()
-        self.listening = asyncio.create_task(self._listen())
+        if "loop-watchdog" not in self.without:
+            loop = asyncio.get_running_loop()
+            self.watchdog = LoopWatchdog(loop, stall=self.timing.stall, limit=self.timing.stall_limit)
+            self.watchdog.begin()
+        if "supervisor" not in self.without:
+            self.supervisor.begin()
+        else:
+            self.alone = asyncio.create_task(self._listen())
 
     async def finish(self) -> None:
-        tasks = [task for task in (self.listening, self.beating, *self.handling) if task is not None]
+        if self.watchdog is not None:
+            self.watchdog.finish()
+        await self.supervisor.finish()
+        tasks = [task for task in (self.alone, self.beating, *self.handling) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -86,12 +119,14 @@ class Adapter:
     # --- the listener ------------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
+        self.attempt = 0
         try:
             await self._connect()
             while True:
                 await self._read_or_reconnect()
         except Stopped as stop:
             log.error("stopped for good: %s", stop)
+            self.stopped = True
             await self._drop_connection()
         except asyncio.CancelledError:
             if "listener" in self.without:
@@ -131,7 +166,8 @@ class Adapter:
             self.session.forget()
         if right is Reaction.NEW_TOKEN:
             self.api.forget_token()
-        self.pause = self.timing.rate_limited if right is Reaction.WAIT else 0.0
+        rest = self.quick.lost() if "quick-disconnect" not in self.without else 0.0
+        self.pause = max(rest, self.timing.rate_limited if right is Reaction.WAIT else 0.0)
 
     async def _connect(self) -> None:
         """One attempt. A failed one leaves no WebSocket, or the old one, closed: the next read finds out."""
@@ -144,11 +180,12 @@ class Adapter:
             await self._open()
         except TRANSPORT_ERRORS as error:
             log.warning("attempt %d failed: %r", self.attempt, error)
+            self.urls.forget()
 
     async def _open(self) -> None:
         limit = None if "ready-deadline" in self.without else self.timing.ready
         async with asyncio.timeout(limit):
-            gateway = await self.api.gateway()
+            gateway = await (self.urls.get() if "url-cache" not in self.without else self.api.gateway())
         await self._drop_connection()
         self.ws_session = aiohttp.ClientSession()
         async with asyncio.timeout(limit):
@@ -158,6 +195,7 @@ class Adapter:
                 timeout=aiohttp.ClientWSTimeout(ws_close=self.timing.ws_close),
             )
         log.info("connected")
+        self.quick.connected()
         if limit is not None:
             self.deadline.begin()
 
@@ -202,14 +240,15 @@ class Adapter:
             raise Closed(None)
         # Closed from another task, and so inside the listener's own receive() (aiohttp client_ws.py `receive`).
         if self.ws is not None:
-            self._spawn(_close(self.ws))
+            self.answers.spawn(_close(self.ws))
 
     async def _greet(self, interval: float) -> None:
         ws = usable(self.ws)
         self.heartbeats = Heartbeats()
         if self.beating is not None:
             self.beating.cancel()
-        self.beating = asyncio.create_task(self._beat(ws, interval))
+        careful = "heartbeat-ack" not in self.without
+        self.beating = asyncio.create_task(beat(ws, interval, self.heartbeats, self.session, careful))
         token, state = await self.api.token(), self.session
         if state.resumable():
             state.resumes += 1
@@ -217,26 +256,6 @@ class Adapter:
         else:
             state.forget()
             await ws.send_json(identify(token))
-
-    async def _beat(self, ws: aiohttp.ClientWebSocketResponse, interval: float) -> None:
-        """Send op 1 a little more often than Hello asks for."""
-        careful = "heartbeat-ack" not in self.without
-        while True:
-            await asyncio.sleep(interval * 0.8)
-            if ws.closed:
-                return
-            if careful and self.heartbeats.overdue():
-                log.warning("%d heartbeats unanswered", self.heartbeats.outstanding)
-                abort(ws)
-                return
-            self.heartbeats.count_sent()
-            try:
-                async with asyncio.timeout(interval if careful else None):
-                    await ws.send_json({"op": Op.HEARTBEAT, "d": self.session.seq})
-            except TRANSPORT_ERRORS as error:
-                log.warning("heartbeat not sent: %r", error)
-                abort(ws)
-                return
 
     async def _dispatch(self, frame: Frame) -> None:
         self.events += 1
@@ -251,9 +270,9 @@ class Adapter:
                 log.warning("message passed over: %s", error)
                 return
             if self.inline:
-                await self._answer(message)
+                await self.answers.answer(message)
             else:
-                self._spawn(self._answer(message))
+                self.answers.spawn(self.answers.answer(message))
 
     def _enter(self, frame: Frame) -> None:
         if frame.event == "READY":
@@ -265,26 +284,19 @@ class Adapter:
         self.is_ready.set()
         log.info("ready by %s", frame.event)
 
-    # --- answers -----------------------------------------------------------------------------------------------------
+    async def _content(self, message: Incoming) -> str | None:
+        return await self.model(self, message)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self.handling.add(task)
-        task.add_done_callback(self._spawned)
-
-    def _spawned(self, task: asyncio.Task[None]) -> None:
-        self.handling.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("handler failed", exc_info=task.exception())
-
-    async def _answer(self, message: Incoming) -> None:
-        content = await self.model(self, message)
-        if content is None:
+    async def _admitted(self) -> None:
+        """Wait for the connection: what is sent right after it broke may be taken by REST and not delivered."""
+        if "send-gate" in self.without:
+            async with asyncio.timeout(self.timing.send_wait):
+                await self.is_ready.wait()
             return
         try:
-            await self.api.reply(message, content)
-        except TRANSPORT_ERRORS as error:
-            log.warning("answer not sent: %r", error)
+            await self.gate.passed()
+        except NotConnected as error:
+            log.warning("sent all the same: %s", error)
 
 
 async def _close(ws: aiohttp.ClientWebSocketResponse) -> None:

@@ -18,6 +18,7 @@ QUICK: dict[str, Any] = {
     "rate_limited": 1.0,
     "delays": [0.1, 0.2, 0.5],
     "attempts": 3,
+    "quick": 0.0,  # cases cut their connections at once
 }
 
 
@@ -57,5 +58,7 @@ class Case:
     abandoning: bool = False
     pools: bool = False
     own_network: bool = False
+    any_program: bool = False  # nothing of it has to do with a gateway's connection
+    deep: bool = False  # what shows it is a walk over the heap
     transports: tuple[str, ...] = ("plain", "tls")
     needs_aiohttp: tuple[int, int, int] = (3, 11, 0)

@@ -47,16 +47,7 @@ def make_adapter(config: dict[str, Any]) -> Adapter:
     tls = ssl.create_default_context(cafile=config["pem"]) if config["pem"] else None
     account = Account("1", "lab", config["token_url"], config["url"], tls)
     kind = Abandoning if config["abandoning"] else Adapter
-    durations = config["timing"]
-    timing = Timing(
-        ws_close=durations["ws_close"],
-        close_total=durations["close_total"],
-        ready=durations["ready"],
-        rest_total=durations["rest_total"],
-        rate_limited=durations["rate_limited"],
-        delays=tuple(durations["delays"]),
-        attempts=durations["attempts"],
-    )
+    timing = Timing(**{**config["timing"], "delays": tuple(config["timing"]["delays"])})
     return kind(account, MODELS[config["model"]](config), frozenset(config["without"]), timing, config["inline"])
 
 
