@@ -3,7 +3,8 @@
     python benchmarks/neighbours.py [--quick] [--outputs FOLDER] [--write]
 
 The process is `neighbours_target.py` on CPython 3.14 (`newest.py`), as no older one has `python -m asyncio ps`;
---quick takes this Python and only qqdiag. aiomonitor has to be built in: it sees a twin of the program on this Python.
+--quick takes this Python and only qqdiag. aiomonitor has to be built in: it sees a twin of the program on this Python,
+as --quick does where aiomonitor is installed.
 A row is what an output holds: names, words and numbers that only that part of the program can have put there.
 py-spy, pystack and aiomonitor are asked where they are installed (next to this Python, or on PATH).
 """
@@ -210,6 +211,8 @@ def looked(quick: bool) -> dict[str, tuple[Output, Target]]:
     found = None if quick else newest.newest()
     command = newest.command(found.path, [str(TARGET)]) if found else [sys.executable, str(TARGET)]
     outputs: dict[str, tuple[Output, Target]] = {}
+    if quick and importlib.util.find_spec("aiomonitor") is not None:
+        command.append("monitored")
     with started(command) as target:
         outputs["qqdiag"] = qqdiag(target), target
         if quick:

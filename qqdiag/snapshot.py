@@ -142,7 +142,7 @@ class PyThread(msgspec.Struct, frozen=True, kw_only=True):
     native_id: int | None
     frames: list[Frame] = []
     loop: int | None = None  # the event loop that runs in it
-    name: TaskName | None = None  # of its threading.Thread; read only where a task waits for a thread
+    name: TaskName | None = None  # of its threading.Thread; the kernel knows it since 3.14
     truncated: bool = False
 
 
@@ -190,6 +190,14 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
     waiters: list[int] = []  # tasks, in the order in which they will be let in
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of code."""
+
+    path: CodePath
+    line: int
+    name: Name  # of the function, without its class
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One asyncio task."""
 
@@ -207,6 +215,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     awaiters: list[int] = []  # the tasks that wait for it
     cancelling: int = 0  # cancel requests counted (3.11+), at least 1 when one must still be delivered
     awaited_by: list[int] | None = None  # tasks and futures, as the interpreter itself keeps them; None before 3.14
+    created: Place | None = None  # who called create_task and the like: kept in debug mode or by an aiomonitor
+    creator: int | None = None  # the task that did, and created_at when: kept by an aiomonitor alone
+    created_at: float | None = None
     truncated: bool = False
     doubts: list[Say] = []
 
@@ -431,8 +442,10 @@ class MonitorTask(msgspec.Struct, frozen=True, kw_only=True):
     name: TaskName
     state: Word
     coroutine: Name
-    since: float | None
-    created_at: FreeText | None = None
+    since: float | None  # seconds since it was created
+    created_at: FreeText | None = None  # as written by the monitor
+    created_path: CodePath | None = None  # the same, taken apart
+    created_line: int | None = None
 
 
 class Monitor(msgspec.Struct, frozen=True, kw_only=True, tag="monitor"):

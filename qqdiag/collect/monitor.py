@@ -15,7 +15,8 @@ from typing import TypeVar
 import msgspec
 
 from qqdiag.collect import netns
-from qqdiag.model import FreeText, Missing, Name, Say, Seconds, TaskName, Word
+from qqdiag.cpython.strings import printable
+from qqdiag.model import CodePath, FreeText, Missing, Name, Say, Seconds, TaskName, Word
 from qqdiag.snapshot import Monitor, MonitorTask, Socket, Sockets
 
 T = TypeVar("T")
@@ -28,6 +29,9 @@ TASKS_MAX = 20_000
 TEXT_MAX = 300
 STATES = {"PENDING": "pending", "CANCELLED": "cancelled", "FINISHED": "finished"}  # asyncio.Future._state
 _VERSION = re.compile(r"\d{1,4}(?:\.\w{1,12}){1,4}")
+_LOCATION = re.compile(
+    r"(?:<(?:cwd|home|stdlib|sitepkg)>/)?([^<>]{1,250}):(\d{1,7})"
+)  # aiomonitor.utils._format_filename
 _SINCE = re.compile(r"(?:(\d{1,9})y)?(?:(\d\d?)m)?(?:(\d\d?)d)?(?:(\d\d?)h)?(\d\d):(\d\d)(\.\d{3})")
 _SINCE_SECONDS = (365 * 86400, 30 * 86400, 86400, 3600, 60, 1, 1)  # aiomonitor.utils._format_timedelta
 
@@ -104,6 +108,7 @@ def _monitor(pid: int, row: Socket, version: str, ports: set[int | None]) -> Mon
 
 def _task(task: _Task) -> MonitorTask:
     """A field that it does not know is `-`: without its task factory, the age and the place of creation."""
+    place = _LOCATION.fullmatch(task.created_location[:TEXT_MAX])
     return MonitorTask(
         task=int(task.task_id[:20]),
         name=TaskName(task.name[:TEXT_MAX]),
@@ -111,6 +116,8 @@ def _task(task: _Task) -> MonitorTask:
         coroutine=Name(task.coro[:TEXT_MAX].removesuffix("()")),
         since=since(task.since),
         created_at=None if task.created_location == "-" else FreeText(task.created_location[:TEXT_MAX]),
+        created_path=CodePath(printable(place[1])) if place else None,
+        created_line=int(place[2]) if place else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from qqdiag.cpython import frames, leaves, locks, loops, registry, tasks, workers
+from qqdiag.cpython import creators, frames, leaves, locks, loops, registry, tasks, workers
 from qqdiag.cpython.causes import Causes
 from qqdiag.cpython.frames import Thread
 from qqdiag.cpython.registry import Books
@@ -42,19 +42,19 @@ def read_python(runtime: Runtime, taken_at: float) -> Python:
         late_pages=0,
         has_asyncio=books.has_asyncio,
         complete=not doubts,
-        threads=_threads(runtime, threads, books, any(task.leaf and task.leaf.thread for task in found_tasks)),
+        threads=_threads(runtime, threads, books),
         loops=found_loops,
-        tasks=found_tasks,
+        tasks=creators.fill(runtime, found_tasks, [loop.address for loop in found_loops if not loop.opaque]),
         locks=locks.read(runtime, found_tasks, causes),
         codes=runtime.codes.table,
         doubts=doubts,
     )
 
 
-def _threads(runtime: Runtime, threads: list[Thread], books: Books, named: bool) -> list[PyThread]:
-    """The rows of the threads, with their names where those are wanted."""
+def _threads(runtime: Runtime, threads: list[Thread], books: Books) -> list[PyThread]:
+    """The rows of the threads, with the names that `threading` has for them: before 3.14 the kernel is not told."""
     loops_of = {thread.address: loop for loop, thread in books.running.items()}
-    names = workers.names(runtime) if named else {}
+    names = workers.names(runtime)
     found = []
     for thread in threads:
         row = frames.public(runtime, thread, loops_of.get(thread.address))

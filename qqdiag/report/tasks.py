@@ -8,6 +8,7 @@ from qqdiag.finding import Diagnosis
 from qqdiag.model import Say, Seconds
 from qqdiag.report.causes import Causes, cause, causes, names_of
 from qqdiag.report.code import code_of, place
+from qqdiag.report.created import created
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.report.grouping import Group, awaited, groups, unfinished
 from qqdiag.snapshot import Gateway, Leaf, Level, Loop, Python, Snapshot, Task
@@ -28,6 +29,7 @@ class _Drawing:
     tasks: dict[int, Task]
     reads: dict[int, int]  # fd of the WebSocket that a task reads, by the task
     causes: Causes
+    made: dict[int, Say]  # where and when a task was created, as far as anything tells
     drawn: set[int] = field(default_factory=set)
     lines: list[Line[Cell]] = field(default_factory=list)
 
@@ -43,7 +45,12 @@ def task_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell] | No
     reads = {task: websocket.fd for websocket in websockets if websocket.fd for task in websocket.readers}
     known = {task for adapter in adapters for task in (adapter.listener, adapter.heartbeat) if task is not None}
     drawing = _Drawing(
-        python, culprits, {task.address: task for task in python.tasks}, reads, causes(snapshot.samples[-1], python)
+        python,
+        culprits,
+        {task.address: task for task in python.tasks},
+        reads,
+        causes(snapshot.samples[-1], python),
+        created(snapshot, python),
     )
     drawing.lines += [_loop(drawing, loop) for loop in python.loops]
     found = groups(python, culprits, known)
@@ -128,8 +135,8 @@ def _heading(drawing: _Drawing, task: Task, depth: int, group: Group | None) -> 
         others = group.tasks[1:4]
         name = Say("{count} x {first}; as {others}", count=len(group.tasks), first=name, others=_names(others, group))
     if guilty:
-        return Line(Say("{name}  <== here", name=name), depth, Mark.BAD)
-    return Line(name, depth, Mark.STRONG)
+        return Line(Say("{name}  <== here", name=name), depth, Mark.BAD, drawing.made.get(task.address))
+    return Line(name, depth, Mark.STRONG, drawing.made.get(task.address))
 
 
 def _names(tasks: tuple[Task, ...], group: Group) -> Say:

@@ -47,12 +47,17 @@ def _heading(tid: int, kernel: OsThread | None, thread: PyThread | None) -> Say:
     role = Say("no Python in it")
     if thread is not None:
         role = Say("runs the event loop") if thread.loop is not None else Say("a Python thread")
+    named = thread.name if thread is not None and thread.name is not None else kernel and kernel.name
     if kernel is None:
-        return Say("{tid}: {role}", tid=tid, role=role)
+        return (
+            Say("{tid} {name}: {role}", tid=tid, name=named, role=role)
+            if named
+            else Say("{tid}: {role}", tid=tid, role=role)
+        )
     return Say(
         "{tid} {name}: {role}; {doing}; CPU {user} user, {system} system",
         tid=tid,
-        name=kernel.name,
+        name=named or kernel.name,
         role=role,
         doing=_doing(kernel),
         user=Seconds(kernel.user_seconds),

@@ -306,7 +306,9 @@ def monitor() -> Monitor:
         state=Word("PENDING"),
         coroutine=Name("QQAdapter._listen"),
         since=2460.0,
-        created_at=FreeText("bot.py:12 by somebody"),
+        created_at=FreeText("<home>/OPENID8813377/bot.py:12"),
+        created_path=CodePath("OPENID8813377/bot.py"),
+        created_line=12,
     )
     return Monitor(version=Word("0.7.1"), terminal_port=20101, web_port=20102, console_port=20103, tasks=[known])
 

@@ -25,7 +25,8 @@ def shown(tasks: list[Task], diagnosis: Diagnosis = HERE) -> list[str]:
     """The lines of the section on tasks."""
     snapshot = made.snapshot(samples=[made.sample(1000.0, tasks)])
     report = redact(snapshot, diagnosis).report
-    return [line.text for section in report.sections if section.id == "tasks" for line in lines.section_lines(section)]
+    found = [line.text for section in report.sections if section.id == "tasks" for line in lines.section_lines(section)]
+    return [line.partition("  created ")[0].rstrip() for line in found]
 
 
 def waiting(address: int, name: str, *on: int, kind: str = "task", **more: Any) -> Task:
