@@ -82,7 +82,7 @@ class Adapter:
         self.stopped = False  # for good, by a close code
         self.beating: asyncio.Task[None] | None = None
         self.is_ready = asyncio.Event()
-        self.answers = Answers(self.api, self._content, self._admitted)
+        self.answers = Answers(self.api, self._content, self._admitted, self.timing.delays)
         self.handling = self.answers.tasks
         self.gate = SendGate(self.is_ready, lambda: self.listening, self.timing.send_wait)
         self.attempt = 0

@@ -12,6 +12,8 @@ import asyncio
 
 import aiohttp
 
+CUT = 0.5  # seconds for a session to close when its connection was cut
+
 
 def transport_of(ws: aiohttp.ClientWebSocketResponse) -> asyncio.Transport | None:
     """The transport below `ws`; None when it is gone. aiohttp has no public way to it: get_extra_info stops short."""
@@ -34,13 +36,31 @@ async def close_within(
     transport = None if ws is None else transport_of(ws)
     try:
         async with asyncio.timeout(seconds):
-            if ws is not None:
-                await ws.close()
-            if session is not None:
-                await session.close()
+            await _close(ws, session)
     except TimeoutError:
+        if transport is not None:
+            transport.abort()
+        await _give_up(session)
         return False
     finally:
         if transport is not None:
             transport.abort()
     return True
+
+
+async def _close(ws: aiohttp.ClientWebSocketResponse | None, session: aiohttp.ClientSession | None) -> None:
+    if ws is not None:
+        await ws.close()
+    if session is not None:
+        await session.close()
+
+
+async def _give_up(session: aiohttp.ClientSession | None) -> None:
+    """Let go of what the session holds; a cut connection is closed in the loop's next turn."""
+    if session is None:
+        return
+    try:
+        async with asyncio.timeout(CUT):
+            await session.close()
+    except TimeoutError:
+        return
