@@ -14,6 +14,10 @@ from qqdiag.waits import View
 
 # What a failure brings about, when both are seen: the loop that stands keeps every task on it from going on.
 CAUSES = {
+    "process-stopped": (
+        *("loop-blocked", "hot-loop", "dead-listener", "missing-ack", "half-open", "close-hang", "write-stuck"),
+        *("await-deadlock",),
+    ),
     "loop-blocked": ("hot-loop", "dead-listener", "missing-ack", "half-open", "close-hang", "write-stuck"),
     "hot-loop": ("dead-listener", "missing-ack", "half-open", "close-hang", "write-stuck"),
     "half-open": ("write-stuck", "close-hang"),

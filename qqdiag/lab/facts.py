@@ -163,6 +163,13 @@ def pooled(inside: Inside) -> Fact:
     return {"connections": inside.config["pooled"]} if inside.config.get("pooled") else None
 
 
+def as_told(inside: Inside) -> Fact:
+    """What the handler says of what it has brought about."""
+    truth = inside.config.get("truth")
+    found: Fact = truth() if truth is not None else None
+    return found
+
+
 FACTS: dict[str, Callable[[Inside], Fact]] = {
     "ready": ready,
     "spinning": spinning,
@@ -179,4 +186,5 @@ FACTS: dict[str, Callable[[Inside], Fact]] = {
     "busy": busy,
     "handling": handling,
     "pooled": pooled,
+    "as-told": as_told,
 }

@@ -47,7 +47,8 @@ def make_adapter(config: dict[str, Any]) -> Adapter:
     tls = ssl.create_default_context(cafile=config["pem"]) if config["pem"] else None
     account = Account("1", "lab", config["token_url"], config["url"], tls)
     kind = Abandoning if config["abandoning"] else Adapter
-    timing = Timing(**{**config["timing"], "delays": tuple(config["timing"]["delays"])})
+    values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in config["timing"]]
+    timing = Timing(*values)
     return kind(account, MODELS[config["model"]](config), frozenset(config["without"]), timing, config["inline"])
 
 

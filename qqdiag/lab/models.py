@@ -15,6 +15,7 @@ import aiohttp
 
 from qqdiag.fixes.adapter import Adapter, Model
 from qqdiag.fixes.protocol import Incoming
+from qqdiag.lab.misdeeds import MISDEEDS
 
 DAY = 86400.0
 
@@ -119,4 +120,5 @@ MODELS: dict[str, Callable[[dict[str, Any]], Model]] = {
     "waiting": waiting,
     "working": working,
     "pooling": pooling,
+    **MISDEEDS,
 }

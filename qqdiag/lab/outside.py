@@ -50,6 +50,11 @@ def polling(pid: int) -> Seen:
     return asleep(pid, "ep_poll", "do_epoll_wait")
 
 
+def in_state(pid: int, state: str) -> Seen:
+    """The main thread is in that state (proc(5), stat)."""
+    return {"state": state} if _state(pid) == state else None
+
+
 def sockets(pid: int) -> list[dict[str, Any]]:
     """TCP sockets of the process: state, queues, ports (/proc/PID/net/tcp of its own network namespace)."""
     rows = (line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:])

@@ -6,11 +6,13 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from qqdiag.errors import QqdiagError, UsageError
+from qqdiag.fixes.timing import Timing
+from qqdiag.lab.any_program import ANY_PROGRAM
 from qqdiag.lab.case import QUICK, Case, Lab
 from qqdiag.lab.child import SOURCES, Child, child
 from qqdiag.lab.control import LOOPBACK, Server, start_server
@@ -48,7 +50,8 @@ class Running:
 
 def cases() -> tuple[Case, ...]:
     """Every case, failing ones first."""
-    return FAILURES + HEALTHY
+    failing = tuple(case for case in ANY_PROGRAM if not case.healthy)
+    return FAILURES + failing + HEALTHY + tuple(case for case in ANY_PROGRAM if case.healthy)
 
 
 def case_of(id: str) -> Case:
@@ -120,12 +123,18 @@ def _config(case: Case, server: Server) -> dict[str, Any]:
         "pools": [f"{scheme}:{port}" for port in server.ports[1:]],
         # Its thread would end the gateway that is to be looked at, and wake one that is to be seen asleep.
         "without": [*case.without, "loop-watchdog"],
-        "timing": {**QUICK, **case.timing},
+        "timing": _timing(case),
         "model": case.model,
         "facts": case.facts,
         "inline": case.inline,
         "abandoning": case.abandoning,
     }
+
+
+def _timing(case: Case) -> list[Any]:
+    """The values of `Timing` in the order of its fields: the gateway may know them by other names."""
+    values = {**asdict(Timing()), **QUICK, **case.timing}
+    return [values[field.name] for field in fields(Timing)]
 
 
 def _check(case: Case, versions: dict[str, Any]) -> None:

@@ -181,5 +181,5 @@ def test_a_stopped_process_is_not_called_well() -> None:
     with patient("failed_other", 0) as pid:
         os.kill(pid, signal.SIGSTOP)
         _, diagnosis = look(pid)
-    assert diagnosis.verdict == "unknown", words(diagnosis)
+    assert graded(diagnosis) == [("process-stopped", Severity.HANG)], words(diagnosis)
     assert any("stopped" in plain(lack.reason) for _, lack in diagnosis.missing)

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
+import psutil
 import pytest
+from ahead import ahead
 from matrix_table import ROW, grave, row, words
 from msgspec.structs import replace
 from renamed import start_renamed
 
 from qqdiag.diagnose import diagnose
+from qqdiag.finding import Diagnosis
 from qqdiag.lab.case import Case
-from qqdiag.lab.start import case_of, cases, start
+from qqdiag.lab.start import Running, case_of, cases, start
 from qqdiag.model import Missing, Say
 from qqdiag.run import take
 from qqdiag.snapshot import Snapshot
@@ -25,6 +29,7 @@ from qqdiag.waits import View
 
 pytestmark = pytest.mark.lab
 Record = Callable[[str, object], None]
+VERDICT = "test_verdict"
 
 # By the case's id, or the first part of it: what must be found, any of them, and what may stand beside it.
 ACCEPTED: dict[str, tuple[set[str], set[str]]] = {
@@ -37,6 +42,8 @@ ACCEPTED: dict[str, tuple[set[str], set[str]]] = {
     "close-hang-session": ({"close-hang"}, {"write-stuck"}),  # a handler is stuck in its send as well
     "write-stuck": ({"write-stuck"}, set()),
     "loop-blocked": ({"loop-blocked"}, set()),
+    "process-stopped": ({"process-stopped"}, set()),
+    "await-deadlock": ({"await-deadlock"}, set()),
 }
 GONE = Missing(Say("it was taken away by a test"), Say("give it back"))
 
@@ -50,20 +57,51 @@ def accepted(case: Case) -> tuple[set[str], set[str]]:
 def runs() -> list[tuple[str, str]]:
     """(case, transport), and the failing ones once more under other names."""
     found = [(case.id, transport) for case in cases() for transport in case.transports]
-    return found + [(case.id, "renamed") for case in cases() if not case.healthy]
+    return found + [(case.id, "renamed") for case in cases() if not case.healthy and not case.any_program]
+
+
+class Looked(NamedTuple):
+    """A case that was reached, and what was seen of it."""
+
+    running: Running
+    snapshot: Snapshot
+    diagnosis: Diagnosis
+    seconds: float
+
+
+def look(key: tuple[str, str]) -> Looked:
+    """Start a case, and look at it as `qqdiag inspect` does."""
+    id, kind = key
+    begin = start_renamed if kind == "renamed" else start
+    with begin(id, tls=kind == "tls") as running:
+        began = time.monotonic()
+        snapshot = take(resolve(str(running.pid)), interval=1.0, deep=case_of(id).deep)
+        diagnosis = diagnose(snapshot)
+        assert psutil.pid_exists(running.pid)
+        return Looked(running, snapshot, diagnosis, time.monotonic() - began)
+
+
+@pytest.fixture(scope="module")
+def looked(request: pytest.FixtureRequest) -> Iterator[Callable[[tuple[str, str]], Looked]]:
+    """What is seen of a case. A worker of pytest-xdist, which does not know what comes next, looks at one at a time."""
+    shapes = [item.callspec.params for item in request.session.items if getattr(item, "originalname", "") == VERDICT]
+    wanted = [(shape["id"], shape["kind"]) for shape in shapes]
+    if hasattr(request.config, "workerinput"):
+        yield look
+        return
+    with ahead(wanted, look) as answer:
+        yield answer
 
 
 @pytest.mark.parametrize(("id", "kind"), runs())
-def test_verdict(id: str, kind: str, record_property: Record) -> None:
+def test_verdict(id: str, kind: str, looked: Callable[[tuple[str, str]], Looked], record_property: Record) -> None:
     case = case_of(id)
     if case.own_network and os.geteuid() != 0:
         pytest.skip("run the tests as root: the case needs a network of its own")
-    begin = start_renamed if kind == "renamed" else start
-    with begin(id, tls=kind == "tls") as gateway:
-        began = time.monotonic()
-        snapshot = take(resolve(str(gateway.pid)), interval=1.0)
-        diagnosis = diagnose(snapshot)
-        record_property(ROW, row(f"{id} {kind}", diagnosis, time.monotonic() - began))
+    running, snapshot, diagnosis, seconds = looked((id, kind))
+    assert running.state["outside"]
+    assert running.state["inside"].keys() == {name for name, _ in case.facts}
+    record_property(ROW, row(f"{id} {kind}", diagnosis, seconds))
     must, may = accepted(case)
     found = grave(diagnosis)
     assert found <= must | may, words(diagnosis)

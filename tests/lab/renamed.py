@@ -22,8 +22,10 @@ from qqdiag.lab.start import Running, start
 
 PACKAGE = Path(qqdiag.__file__).parent
 SOURCES = sorted((PACKAGE / "fixes").glob("*.py")) + [
-    PACKAGE / "lab" / f"{name}.py" for name in ("facts", "gateway", "leash", "models")
+    PACKAGE / "lab" / f"{name}.py" for name in ("facts", "gateway", "leash", "misdeeds", "models")
 ]
+# Words that are methods of what every program uses: replaced, `dict.get` would be too, and none is a name of ours.
+SHARED = {name for kind in (dict, list, set, str, bytes) for name in dir(kind)}
 WORD = re.compile(r"(?<!%)\b[A-Za-z]\w*")
 
 
@@ -45,7 +47,7 @@ def our_names(trees: list[ast.Module]) -> set[str]:
             found.add(node.attr)
         if isinstance(node, ast.ClassDef | ast.Module):
             found |= {target.id for statement in node.body for target in targets(statement)}
-    return {name for name in found if not name.startswith("__")}
+    return {name for name in found if not name.startswith("__")} - SHARED
 
 
 def targets(statement: ast.stmt) -> list[ast.Name]:

@@ -1,42 +1,22 @@
-"""Each case of the lab reaches its state; the steps themselves look from inside and from outside."""
+"""The cases of the lab on other interpreters, what stays of them, and how they are told.
+
+That each case reaches its state, as seen from inside and from outside, is in tests/diagnose/test_matrix.py.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 
-import psutil
 import pytest
 
 from qqdiag.errors import UsageError
 from qqdiag.lab import outside
-from qqdiag.lab.case import Case
 from qqdiag.lab.command import announcement, listing, remain
 from qqdiag.lab.faults import Faults
-from qqdiag.lab.start import case_of, cases, start
+from qqdiag.lab.start import case_of, start
 
 pytestmark = pytest.mark.lab
-
-
-def parameters() -> list[object]:
-    return [
-        pytest.param(case, transport == "tls", id=f"{case.id}-{transport}", marks=marks(case))
-        for case in cases()
-        for transport in case.transports
-    ]
-
-
-def marks(case: Case) -> list[pytest.MarkDecorator]:
-    lacking = case.own_network and os.geteuid() != 0
-    return [pytest.mark.root, pytest.mark.skipif(lacking, reason="run as root: sudo -E pytest")] if lacking else []
-
-
-@pytest.mark.parametrize(("case", "tls"), parameters())
-def test_a_case_reaches_its_state(case: Case, tls: bool) -> None:
-    with start(case.id, tls=tls) as running:
-        assert running.state["outside"]
-        assert running.state["inside"].keys() == {name for name, _ in case.facts}
-        assert psutil.pid_exists(running.pid)
 
 
 @pytest.mark.parametrize("id", ["hot-loop", "missing-ack", "close-hang", "write-stuck", "loop-blocked", "idle-pool"])

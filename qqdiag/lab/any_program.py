@@ -1,0 +1,61 @@
+"""Cases that any asyncio program may fall into, each with its nearest look-alike; the gateway's connection is well."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from qqdiag.lab import outside
+from qqdiag.lab.case import Case, Lab
+from qqdiag.lab.outside import until
+
+READY = ("ready", 0.0)
+REAL = 41250  # ms between heartbeats, as the platform says
+
+
+def process_stopped(lab: Lab) -> dict[str, Any]:
+    """Stopped by SIGSTOP, as by Ctrl-Z in its terminal."""
+    os.kill(lab.gateway.pid, signal.SIGSTOP)
+    return until("stopped", lambda: outside.in_state(lab.gateway.pid, "T"))
+
+
+def continued(lab: Lab) -> dict[str, Any]:
+    """Stopped, and continued."""
+    process_stopped(lab)
+    os.kill(lab.gateway.pid, signal.SIGCONT)
+    return polling(lab)
+
+
+def on_message(lab: Lab) -> dict[str, Any]:
+    """A message sets its handler going; afterwards the loop waits in its selector."""
+    lab.server.say("now")
+    lab.fact("as-told")
+    return polling(lab)
+
+
+def polling(lab: Lab) -> dict[str, Any]:
+    return until("polling", lambda: outside.polling(lab.gateway.pid))
+
+
+def _fails(id: str, title: str, **values: Any) -> Case:
+    shape: dict[str, Any] = {"steps": on_message, "facts": (READY, ("as-told", 0.2))}
+    return Case(id, title, **{**shape, **_SHAPE, **values})
+
+
+def _healthy(id: str, title: str, **values: Any) -> Case:
+    return _fails(id, title, healthy=True, **values)
+
+
+_SHAPE: dict[str, Any] = {
+    "any_program": True,
+    "transports": ("plain",),
+    "faults": {"heartbeat_interval": REAL},
+}
+
+ANY_PROGRAM: tuple[Case, ...] = (
+    _fails("process-stopped", "the process was stopped by a signal", steps=process_stopped, facts=(READY,)),
+    _healthy("continued", "the process was stopped, and goes on", steps=continued, facts=(READY,)),
+    _fails("await-deadlock", "a task waits for one that waits at its lock", model="deadlocking"),
+    _healthy("lock-queue", "tasks wait at a lock whose holder is slow", model="queueing"),
+)
