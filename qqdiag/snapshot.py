@@ -30,6 +30,7 @@ class OsThread(msgspec.Struct, frozen=True, kw_only=True):
     system_seconds: float
     voluntary_switches: int
     involuntary_switches: int
+    namespace_tid: int | None = None  # its id in its own pid namespace, which the interpreter knows; None: not told
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
@@ -282,16 +283,19 @@ class Python(msgspec.Struct, frozen=True, kw_only=True, tag="python"):
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):
-    """A task that asyncio's registry does not have, or coroutines at one place that are in no task's chain."""
+    """A task that asyncio's registry does not have, or coroutines and async generators at one place that are in no
+    task's chain."""
 
-    kind: Word  # task coroutine
-    state: Word  # pending; created (never begun) suspended
+    kind: Word  # task coroutine async-generator
+    state: Word  # pending; created (never begun) suspended; of a generator also yielded: it stands at a `yield`
     address: int  # of the first
     name: Name  # of the coroutine
     path: CodePath | None = None
     line: int | None = None
     count: int = 1
     task: TaskName | None = None
+    chain: list[Place] = []  # what it awaits, outermost first
+    waits: Name | None = None  # the type of what the chain ends in
 
 
 class Deep(msgspec.Struct, frozen=True, kw_only=True, tag="deep"):
@@ -303,6 +307,7 @@ class Deep(msgspec.Struct, frozen=True, kw_only=True, tag="deep"):
     complete: bool  # False: cut short, or the lists of objects were torn
     orphans: list[Orphan] = []
     unreachable: list[int] = []  # tasks that wait for a future which nothing but the wait itself holds
+    endless: list[int] = []  # tasks that wait for nothing but such futures and tasks
 
 
 class WitnessFrame(msgspec.Struct, frozen=True, kw_only=True):

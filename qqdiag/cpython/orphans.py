@@ -1,4 +1,5 @@
-"""What no registry has: tasks that asyncio does not list, coroutines that are in no task's chain, waits without end."""
+"""What no registry has: tasks that asyncio does not list, coroutines and async generators that are in no task's chain,
+waits without end."""
 
 from __future__ import annotations
 
@@ -7,23 +8,25 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from qqdiag.cpython import chains, frame_objects, frames, futures, heap, unreachable
+from qqdiag.cpython import chains, frame_objects, frames, futures, heap, iterated, unreachable
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.strings import printable
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Name, TaskName, Word
-from qqdiag.snapshot import Deep, Level, Orphan, Python
+from qqdiag.snapshot import Deep, Level, Orphan, Place, Python
 
 MAX_OBJECTS = 3_000_000
 MAX_CANDIDATES = 100_000
 MAX_ROWS = 200
 SECONDS = 10.0
-COROUTINE = "builtins.coroutine"
+MAX_STEPS = 40  # of a chain
+COROUTINE, GENERATOR = "builtins.coroutine", "builtins.async_generator"
 CREATED = {(3, 13): -3, (3, 14): -3, (3, 15): 0}  # FRAME_CREATED (Include/internal/pycore_frame.h), -2 before
 
 
 class _Heap(NamedTuple):
     coroutines: list[int]
+    generators: list[int]
     tasks: list[int]
     objects: int
     complete: bool
@@ -34,20 +37,22 @@ def read(runtime: Runtime, python: Python) -> Deep:
     started = time.monotonic()
     found = _walk(runtime, started + SECONDS)
     rows = _unlisted(runtime, python, found.tasks)
-    rows += _unawaited(runtime, python, found.coroutines, found.tasks)
+    rows += _unawaited(runtime, python, found)
+    stuck = unreachable.direct(runtime, python.tasks)
     return Deep(
         objects=found.objects,
         seconds=time.monotonic() - started,
         complete=found.complete,
         orphans=rows[:MAX_ROWS],
-        unreachable=[task.address for task in python.tasks if unreachable.waits_for_ever(runtime, task)],
+        unreachable=stuck,
+        endless=unreachable.indirect(runtime, python, stuck),
     )
 
 
 def _walk(runtime: Runtime, deadline: float) -> _Heap:
-    """The coroutines and tasks among the collector's objects."""
-    coroutines: list[int] = []
-    tasks: list[int] = []
+    """The coroutines, async generators and tasks among the collector's objects."""
+    coroutines, generators, tasks = list[int](), list[int](), list[int]()
+    buckets = {COROUTINE: coroutines, GENERATOR: generators}
     kinds: dict[int, list[int] | None] = {}
     count, complete = 0, True
     try:
@@ -55,8 +60,7 @@ def _walk(runtime: Runtime, deadline: float) -> _Heap:
             count += 1
             if pointer not in kinds:
                 info = runtime.objects.type_at(pointer)
-                coroutine = info.dotted == COROUTINE and not info.heap
-                kinds[pointer] = tasks if info.is_task else coroutines if coroutine else None
+                kinds[pointer] = tasks if info.is_task else None if info.heap else buckets.get(info.dotted)
             bucket = kinds[pointer]
             if bucket is not None and len(bucket) < MAX_CANDIDATES:
                 bucket.append(address)
@@ -65,8 +69,8 @@ def _walk(runtime: Runtime, deadline: float) -> _Heap:
                 break
     except (heap.Torn, Unreadable):
         complete = False
-    full = len(coroutines) >= MAX_CANDIDATES or len(tasks) >= MAX_CANDIDATES or count >= MAX_OBJECTS
-    return _Heap(coroutines, tasks, count, complete and not full)
+    full = count >= MAX_OBJECTS or any(len(bucket) >= MAX_CANDIDATES for bucket in (coroutines, generators, tasks))
+    return _Heap(coroutines, generators, tasks, count, complete and not full)
 
 
 def _unlisted(runtime: Runtime, python: Python, tasks: list[int]) -> list[Orphan]:
@@ -80,32 +84,54 @@ def _unlisted(runtime: Runtime, python: Python, tasks: list[int]) -> list[Orphan
             continue
         if fields is None or fields.state != futures.PENDING:
             continue
-        levels = chains.follow(runtime, fields.coroutine).levels if fields.coroutine else []
-        row = _row(runtime, "task", fields.state, levels[:1])
+        chain = chains.follow(runtime, fields.coroutine) if fields.coroutine else chains.Chain([])
+        row = _row(runtime, "task", fields.state, chain)
         found.append(structs.replace(row, address=address, task=TaskName(printable(fields.name or ""))))
     return found
 
 
-def _unawaited(runtime: Runtime, python: Python, coroutines: list[int], tasks: list[int]) -> list[Orphan]:
-    """Coroutines that wait or were never begun, in no task's chain: the outermost of each chain, equal ones once."""
-    within = {level.address for task in python.tasks for level in task.chain} | _coroutines_of(runtime, tasks)
+def _unawaited(runtime: Runtime, python: Python, found: _Heap) -> list[Orphan]:
+    """Coroutines and async generators that wait, stand at a `yield` or were never begun, in no task's chain: the
+    outermost of each chain, equal ones once."""
+    within = {level.address for task in python.tasks for level in task.chain} | _coroutines_of(runtime, found.tasks)
     outermost: dict[int, Orphan] = {}
     inner: set[int] = set()
-    for address in coroutines:
-        try:
-            state = _state(runtime, address) if address not in within else None
-        except Unreadable:
-            continue
-        levels = chains.follow(runtime, address).levels if state is not None else []
-        if state is not None and levels and levels[0].code is not None:
-            outermost[address] = _row(runtime, "coroutine", state, levels[:1])
-            inner |= {level.address for level in levels[1:]}
-    groups: dict[Orphan, list[int]] = {}
+    for address in [*found.coroutines, *found.generators]:
+        chain = _standing(runtime, address) if address not in within else None
+        if chain is not None:
+            outermost[address] = _row(runtime, *_kind(runtime, address, chain), chain)
+            inner |= {level.address for level in chain.levels[1:]}
+    if any(row.kind == Word("async-generator") for row in outermost.values()):
+        inner |= iterated.by_frames(runtime, python)
+    groups: dict[object, list[int]] = {}
     for address, row in outermost.items():
         if address not in inner:
-            groups.setdefault(structs.replace(row, address=0), []).append(address)
-    found = [structs.replace(row, address=members[0], count=len(members)) for row, members in groups.items()]
-    return sorted(found, key=lambda row: -row.count)
+            groups.setdefault(_shape(row), []).append(address)
+    rows = [structs.replace(outermost[members[0]], count=len(members)) for members in groups.values()]
+    return sorted(rows, key=lambda row: (-row.count, row.kind.reveal(), row.name.reveal(), row.line or 0))
+
+
+def _shape(row: Orphan) -> object:
+    steps = tuple((step.name, step.path, step.line) for step in row.chain)
+    return row.kind, row.state, row.name, row.path, row.line, steps, row.waits
+
+
+def _standing(runtime: Runtime, address: int) -> chains.Chain | None:
+    """The chain of a coroutine or generator that neither runs nor has ended."""
+    try:
+        chain = chains.follow(runtime, address) if _state(runtime, address) is not None else None
+    except Unreadable:
+        return None
+    return chain if chain is not None and chain.levels and chain.levels[0].code is not None else None
+
+
+def _kind(runtime: Runtime, address: int, chain: chains.Chain) -> tuple[str, str]:
+    """(kind, state) as the snapshot has them."""
+    state = _state(runtime, address) or "suspended"
+    if runtime.objects.type_of(address).dotted != GENERATOR:
+        return "coroutine", state
+    alone = state == "suspended" and len(chain.levels) == 1 and not chain.end
+    return "async-generator", "yielded" if alone else state
 
 
 def _coroutines_of(runtime: Runtime, tasks: list[int]) -> set[int]:
@@ -135,14 +161,31 @@ def _state(runtime: Runtime, address: int) -> str | None:
     return "created" if state == CREATED.get(layout.version, frame_objects.CREATED) else None
 
 
-def _row(runtime: Runtime, kind: str, state: str, levels: list[Level]) -> Orphan:
-    level = levels[0] if levels else None
-    code = runtime.codes.table[level.code] if level is not None and level.code is not None else None
+def _row(runtime: Runtime, kind: str, state: str, chain: chains.Chain) -> Orphan:
+    first = chain.levels[0] if chain.levels else None
+    place = _step(runtime, first) if first is not None else None
+    steps = [_step(runtime, level) for level in chain.levels[1:MAX_STEPS]]
     return Orphan(
         kind=Word(kind),
         state=Word(state),
-        address=level.address if level is not None else 0,
-        name=level.name if level is not None else Name("?"),
-        path=code.path if code is not None else None,
-        line=level.line if level is not None else None,
+        address=first.address if first is not None else 0,
+        name=first.name if first is not None else Name("?"),
+        path=place.path if place is not None else None,
+        line=place.line if place is not None else None,
+        chain=[step for step in steps if step is not None],
+        waits=_end(runtime, chain.end),
     )
+
+
+def _step(runtime: Runtime, level: Level) -> Place | None:
+    """The place of a level; None of a future or a wrapper, which has no code."""
+    if level.code is None:
+        return None
+    return Place(path=runtime.codes.table[level.code].path, line=level.line or 0, name=level.name)
+
+
+def _end(runtime: Runtime, address: int) -> Name | None:
+    try:
+        return chains.type_name(runtime.objects.type_of(address)) if address else None
+    except Unreadable:
+        return None

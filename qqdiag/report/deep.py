@@ -1,8 +1,8 @@
-"""What the walk over the heap found: what no registry has, and waits that nothing can end."""
+"""What the walk over the heap found: what no registry has, drawn as await trees, and waits that nothing can end."""
 
 from __future__ import annotations
 
-from qqdiag.model import Millis, Say, Seconds
+from qqdiag.model import CodePath, Millis, Say, Seconds
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.snapshot import Deep, Orphan, Python, Snapshot
 
@@ -14,17 +14,30 @@ def deep_section(snapshot: Snapshot) -> Section[Cell] | None:
     deep = snapshot.deep
     if not isinstance(deep, Deep):
         return None
-    lines: list[Line[Cell]] = [*_unreachable(snapshot, deep)]
-    lines += [_orphan(row) for row in deep.orphans[:_MOST]]
+    lines: list[Line[Cell]] = _endless(snapshot, deep)
+    for row in deep.orphans[:_MOST]:
+        lines += _orphan(row)
     if len(deep.orphans) > _MOST:
         lines.append(Line(Say("{count} more places", count=len(deep.orphans) - _MOST), mark=Mark.DIM))
     if not lines:
         lines.append(Line(Say("no task or coroutine that asyncio does not know, no wait that nothing can end")))
     lines.append(_cost(deep))
-    return Section("heap", Say("Heap"), tuple(lines))
+    return Section("heap", Say("Heap: tasks and coroutines that asyncio does not list"), tuple(lines))
 
 
-def _unreachable(snapshot: Snapshot, deep: Deep) -> list[Line[Cell]]:
+def endless(snapshot: Snapshot) -> dict[int, Say]:
+    """By task: that its wait has no end. Tasks that a timer cancels are not among these: that ends it."""
+    deep, python = snapshot.deep, snapshot.samples[-1].python
+    if not isinstance(deep, Deep) or not isinstance(python, Python):
+        return {}
+    timed = {address for loop in python.loops for timer in loop.timers for address in timer.wakes}
+    alone = Say("nothing else refers to this future: it can never complete")
+    others = Say("nothing that it waits for can ever complete")
+    found = dict.fromkeys(deep.endless, others) | dict.fromkeys(deep.unreachable, alone)
+    return {address: text for address, text in found.items() if address not in timed}
+
+
+def _endless(snapshot: Snapshot, deep: Deep) -> list[Line[Cell]]:
     """By name: the tasks of the last sample, which was taken a moment before."""
     python = snapshot.samples[-1].python
     names = {task.address: task.name for task in python.tasks} if isinstance(python, Python) else {}
@@ -35,20 +48,35 @@ def _unreachable(snapshot: Snapshot, deep: Deep) -> list[Line[Cell]]:
         found.append(Line(text, mark=Mark.BAD))
     if len(deep.unreachable) > _MOST:
         found.append(Line(Say("{count} more wait like that", count=len(deep.unreachable) - _MOST), mark=Mark.BAD))
+    if deep.endless:
+        text = Say("{count} more wait for nothing but such tasks and futures", count=len(deep.endless))
+        found.append(Line(text, mark=Mark.BAD))
     return found
 
 
-def _orphan(row: Orphan) -> Line[Cell]:
-    where = (
-        Say("{path}:{line}", path=row.path, line=row.line) if row.path is not None and row.line is not None else None
-    )
+def _orphan(row: Orphan) -> list[Line[Cell]]:
+    """What stands there, and below it what it awaits."""
+    lines: list[Line[Cell]] = [Line(_heading(row), mark=Mark.WARN, aside=_place(row.path, row.line))]
+    lines += [Line(Say("{name}", name=step.name), 1, aside=_place(step.path, step.line)) for step in row.chain]
+    if row.waits is not None:
+        lines.append(Line(Say("waits for {type}", type=row.waits), 1))
+    return lines
+
+
+def _heading(row: Orphan) -> Say:
+    state = row.state.reveal()
     if row.task is not None:
-        text = Say("{task}, which asyncio does not list: {name}", task=row.task, name=row.name)
-    elif row.state.reveal() == "created":
-        text = Say("{count} x {name}, never awaited", count=row.count, name=row.name)
-    else:
-        text = Say("{count} x {name}, {state} in no task", count=row.count, name=row.name, state=row.state)
-    return Line(text, mark=Mark.WARN, aside=where)
+        return Say("{task}, which asyncio does not list: {name}", task=row.task, name=row.name)
+    if row.kind.reveal() == "async-generator" and state != "suspended":
+        stands = Say("never begun") if state == "created" else Say("left at a yield, in no task's frame")
+        return Say("{count} x {name}, an async generator, {stands}", count=row.count, name=row.name, stands=stands)
+    if state == "created":
+        return Say("{count} x {name}, never awaited", count=row.count, name=row.name)
+    return Say("{count} x {name}, {state} in no task", count=row.count, name=row.name, state=row.state)
+
+
+def _place(path: CodePath | None, line: int | None) -> Say | None:
+    return Say("{path}:{line}", path=path, line=line) if path is not None and line else None
 
 
 def _cost(deep: Deep) -> Line[Cell]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from qqdiag.report.code import code_of
@@ -21,21 +21,24 @@ class Group:
     culprit: bool  # whether a finding speaks of one of them, or of one that they wait for
 
 
-def groups(python: Python, culprits: set[int], known: set[int]) -> list[Group]:
+def groups(python: Python, culprits: set[int], known: set[int], endless: Collection[int] = ()) -> list[Group]:
     """The unfinished tasks that nobody waits for, and one of each ring of tasks.
 
-    The culprits' trees come first, then what runs, then the `known` tasks of adapters, then the largest groups.
+    The culprits' trees come first, then what runs, then the `known` tasks of adapters, then the `endless` ones, which
+    are no equals of others, then the largest groups.
     """
     tasks = {task.address: task for task in python.tasks}
     shapes: dict[Shape, list[Task]] = {}
     for task in _roots(tasks):
-        shapes.setdefault(_shape(python, tasks, task, ()), []).append(task)
+        shape = task.address in endless, _shape(python, tasks, task, ())
+        shapes.setdefault(shape, []).append(task)
     found = [_group(tasks, members, culprits) for members in shapes.values()]
 
-    def rank(group: Group) -> tuple[bool, bool, bool, int, int]:
+    def rank(group: Group) -> tuple[bool, bool, bool, bool, int, int]:
         first = group.tasks[0]
         runs, ours = first.state.reveal() == "running", any(task.address in known for task in group.tasks)
-        return not group.culprit, not runs, not ours, -len(group.tasks), _number(first)
+        ends = first.address not in endless
+        return not group.culprit, not runs, not ours, ends, -len(group.tasks), _number(first)
 
     return sorted(found, key=rank)
 

@@ -9,6 +9,7 @@ from qqdiag.model import Say, Seconds
 from qqdiag.report.causes import Causes, cause, causes, names_of
 from qqdiag.report.code import code_of, place
 from qqdiag.report.created import created
+from qqdiag.report.deep import endless
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.report.grouping import Group, awaited, groups, unfinished
 from qqdiag.snapshot import Gateway, Leaf, Level, Loop, Python, Snapshot, Task
@@ -29,6 +30,7 @@ class _Drawing:
     tasks: dict[int, Task]
     reads: dict[int, int]  # fd of the WebSocket that a task reads, by the task
     causes: Causes
+    endless: dict[int, Say]  # by task: that its wait has no end
     made: dict[int, Say]  # where and when a task was created, as far as anything tells
     drawn: set[int] = field(default_factory=set)
     lines: list[Line[Cell]] = field(default_factory=list)
@@ -50,10 +52,11 @@ def task_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell] | No
         {task.address: task for task in python.tasks},
         reads,
         causes(snapshot.samples[-1], python),
+        endless(snapshot),
         created(snapshot, python),
     )
     drawing.lines += [_loop(drawing, loop) for loop in python.loops]
-    found = groups(python, culprits, known)
+    found = groups(python, culprits, known, drawing.endless.keys())
     for group in found[:_MOST_GROUPS]:
         if len(drawing.lines) < _MOST_LINES:
             _draw(drawing, group.tasks[0], (), 0, group)
@@ -159,7 +162,10 @@ def _end(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int) -> No
         return
     inner = awaited(drawing.tasks, task)
     mark = Mark.BAD if task.address in drawing.culprits else Mark.PLAIN
-    drawing.lines.append(Line(_waits(drawing, task, leaf, len(inner)), depth + 1, mark))
+    lines: list[Line[Cell]] = [Line(_waits(drawing, task, leaf, len(inner)), depth + 1, mark)]
+    if task.address in drawing.endless:
+        lines.insert(0 if inner else 1, Line(drawing.endless[task.address], depth + 1, Mark.BAD))
+    drawing.lines += lines
     for other in inner[:_MOST_GROUPS]:
         if depth < _DEEPEST and len(drawing.lines) < _MOST_LINES:
             _draw(drawing, other, path, depth + 2)
@@ -185,12 +191,21 @@ def _drawn(drawing: _Drawing, leaf: Leaf, tasks: int) -> Say | None:
         return Say("waits for nothing: it is ready to run")
     if kind == "timer":
         return Say("sleeps")
-    if kind in ("task", "gather", "shield") and tasks:
-        return Say("waits for {count} tasks:", count=tasks) if tasks > 1 else Say("waits for the task")
+    if kind in ("task", "gather", "shield", "wait") and (tasks or leaf.children):
+        return _parts(tasks, len([one for one in leaf.children if one not in drawing.tasks]))
     if kind in ("lock", "semaphore") and tasks:
         lock = drawing.causes.locks.get(leaf.lock) if leaf.lock is not None else None
         return Say("waits for {type}, which is held by", type=lock.type if lock else leaf.type)
     return None
+
+
+def _parts(tasks: int, futures: int) -> Say:
+    """Tasks are drawn below; plain futures are only counted."""
+    one = Say("the task") if tasks == 1 else Say("{count} tasks", count=tasks)
+    other = Say("a future") if futures == 1 else Say("{count} futures", count=futures)
+    if tasks and futures:
+        return Say("waits for {tasks} and {futures}", tasks=one, futures=other)
+    return Say("waits for {parts}", parts=one if tasks else other)
 
 
 def _finished(drawing: _Drawing) -> None:

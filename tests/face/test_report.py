@@ -57,7 +57,7 @@ def test_who_waits_for_whom_is_drawn_below() -> None:
 def test_a_gather_shows_each_of_its_tasks() -> None:
     tasks = [waiting(0x10, "Task-1", 0x20, 0x30, kind="gather"), made.task(0x20, "Task-2"), made.task(0x30, "Task-3")]
     text = "\n".join(shown(tasks))
-    assert "waits for 2 tasks:" in text
+    assert "waits for 2 tasks" in text
     assert text.index("Task-1") < text.index("Task-2") < text.index("Task-3")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import subprocess
 import sys
 import time
@@ -65,8 +66,13 @@ def test_every_object_of_the_collector_is_met(read: Read) -> None:
 def test_waits_that_nothing_can_end(read: Read) -> None:
     """Whatever else holds a future, however indirectly, may complete it: then nothing is said."""
     names = {address: name for name, address in read.patient.truth["tasks"].items()}
-    found = sorted(names[address] for address in read.deep.unreachable)
-    assert found == ["forgotten", "forgotten_deep", "forgotten_with_a_local"]
+    found = sorted(names[address] for address in read.deep.unreachable if address in names)
+    expected = {"forgotten", "forgotten_deep", "forgotten_own_class", "forgotten_python_future"}
+    assert found == sorted({*expected, "forgotten_with_a_local"})
+    composed = {"all", "futures", "gather", "group", "shield", "shielded_future", "task", "task_of_tasks"}
+    expected = {f"waits_for_{name}" for name in composed} & names.keys() | {*read.patient.truth["tasks"]}
+    found = sorted(names[address] for address in read.deep.endless if address in names)
+    assert found == sorted(name for name in expected if name.removeprefix("waits_for_") in composed)
 
 
 def test_what_no_registry_has(read: Read) -> None:
@@ -74,11 +80,25 @@ def test_what_no_registry_has(read: Read) -> None:
     assert rows == [
         ("task", "pending", "sleeps", 1),
         ("coroutine", "created", "never_begun", 3),
+        ("async-generator", "yielded", "left_in_the_middle", 1),
+        ("async-generator", "created", "never_iterated", 1),
+        ("async-generator", "suspended", "stuck_in_an_await", 1),
         ("coroutine", "suspended", "driven_by_hand", 1),
     ]
-    assert read.deep.orphans[0].address == read.patient.truth["unlisted"]
-    assert read.deep.orphans[2].address == read.patient.truth["by_hand"]
+    truth = read.patient.truth
+    addresses = [truth["generators"]["left"], truth["generators"]["stuck"], truth["by_hand"]]
+    assert [read.deep.orphans[index].address for index in (0, 2, 4, 5)] == [truth["unlisted"], *addresses]
     assert all(row.path is not None and row.path.reveal().endswith("abandoned.py") for row in read.deep.orphans)
+
+
+def test_what_they_await(read: Read) -> None:
+    rows = {row.name.reveal(): row for row in read.deep.orphans}
+    for name in ("driven_by_hand", "stuck_in_an_await"):
+        assert [step.name.reveal() for step in rows[name].chain] == ["inner_step"]
+        assert rows[name].waits is not None
+        assert rows[name].waits.reveal().endswith("Future")
+    assert [step.name.reveal() for step in rows["sleeps"].chain] == ["sleep"]
+    assert (rows["never_begun"].chain, rows["never_begun"].waits) == ([], None)
 
 
 def test_a_walk_that_is_cut_short_says_so(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,14 +149,20 @@ def shown(*arguments: str) -> str:
 def test_the_command_says_it_and_a_capture_keeps_it(tmp_path: Path) -> None:
     with patients.start(sys.executable, "abandoned.py") as patient:
         live = shown("inspect", str(patient.pid), "--interval", "0", "--deep")
-        assert "\nHeap\n" not in shown("inspect", str(patient.pid), "--interval", "0")
+        assert "\nHeap" not in shown("inspect", str(patient.pid), "--interval", "0")
         shown("capture", str(patient.pid), "--interval", "0", "-o", str(tmp_path / "plain.qqd"))
         shown("capture", str(patient.pid), "--interval", "0", "--deep", "-o", str(tmp_path / "deep.qqd"))
     for text in (live, shown("inspect", str(tmp_path / "deep.qqd"))):
-        assert text.count("waits for a future that nothing else holds: only a cancellation can end that") == 3
+        assert text.count("waits for a future that nothing else holds: only a cancellation can end that") > 3
+        assert text.count("nothing else refers to this future: it can never complete") >= 3
+        assert re.search(r"nothing that it waits for can ever complete\n +waits for 2 tasks and a future\n", text)
+        assert "1 x left_in_the_middle, an async generator, left at a yield, in no task's frame" in text
         assert "3 x never_begun, never awaited" in text
         assert "1 x driven_by_hand, suspended in no task" in text
         assert "which asyncio does not list: sleeps" in text
+        assert re.search(
+            r"driven_by_hand, suspended in no task[^\n]+\n +inner_step [^\n]+\n +waits for \S*Future\n", text
+        )
     assert "heap: the heap is walked in a process that lives" in shown("inspect", str(tmp_path / "plain.qqd"), "--deep")
 
 
