@@ -1,7 +1,11 @@
 """A capture: one archive with a snapshot and the memory behind it, to repeat the diagnosis elsewhere and later.
 
 A zip file: `manifest.json`, `snapshot.msgpack` (codec.py), `pages.bin` (each different page once) and for each sample
-`sample-N.msgpack` (its mappings, and which page lies where). It holds every secret of the target that was looked at.
+`sample-N.msgpack` (its mappings, and which page lies where), and where all memory was asked for `whole.msgpack`, the
+same of that. It holds every secret of the target that was looked at.
+
+A schema says what an older reader could not do without: what is only more, an entry or a field with a default, leaves
+it as it is. So an older capture opens, a newer one is refused.
 
 Opened, tasks and gateway are decoded again from the pages, so that a newer qqdiag sees more in an old capture. An
 archive may come from anybody: sizes are bounded before anything is unpacked, and damage is a BadCapture.
@@ -23,19 +27,23 @@ import msgspec
 from msgspec.structs import replace
 
 from qqdiag import __version__, codec
-from qqdiag.collect import tasks
+from qqdiag.collect import attempt, tasks
+from qqdiag.collect import deep as heap
+from qqdiag.collect.thread_ids import as_here
 from qqdiag.errors import BadCapture, QqdiagError
 from qqdiag.memory.source import Region
 from qqdiag.memory.stored import Stored
 from qqdiag.model import Missing, Say, Word
 from qqdiag.output import write_private
 from qqdiag.profiles import profiles
-from qqdiag.snapshot import Python, Sample, Snapshot
+from qqdiag.snapshot import Deep, Python, Sample, Snapshot
 
 if TYPE_CHECKING:
     from qqdiag.run import Memory, Recording
 
 FORMAT = "qqdiag-capture"
+CORE = Word("core")
+WHOLE = "whole.msgpack"
 SCHEMA = 1
 ARCHIVE_MAX = 600 << 20  # bytes of the file
 ENTRY_MAX = {"pages.bin": 512 << 20}  # bytes unpacked; 100,000 tasks need 150 MB
@@ -80,11 +88,14 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 def write(path: FilePath, recording: Recording) -> None:
     """Write a capture, mode 0600. UsageError when the file cannot be written."""
-    write_private(path, _packed(recording.snapshot, recording.memories))
+    write_private(path, _packed(recording))
 
 
-def open(path: FilePath) -> Snapshot:
-    """The snapshot in a capture, decoded anew from its pages where that is possible. Raises BadCapture."""
+def open(path: FilePath, *, deep: bool = False) -> Snapshot:
+    """The snapshot in a capture, decoded anew from its pages where that is possible. Raises BadCapture.
+
+    `deep`: whether the heap is walked, which needs all memory; else what was found when it was captured is told.
+    """
     try:
         if path.stat().st_size > ARCHIVE_MAX:
             raise _bad(Say("the capture is larger than any that qqdiag writes"))
@@ -92,26 +103,37 @@ def open(path: FilePath) -> Snapshot:
     except OSError:
         raise _bad(Say("the capture cannot be read")) from None
     try:
-        return _unpacked(data)
+        return _unpacked(data, deep)
     except _DAMAGE:
         raise _bad(Say("the capture is damaged")) from None
 
 
-def _packed(snapshot: Snapshot, memories: Sequence[Memory]) -> bytes:
+def _packed(recording: Recording) -> bytes:
     numbers: dict[bytes, int] = {}
-    layouts = []
-    for memory in memories:
-        pages = {address: numbers.setdefault(page, len(numbers)) for address, page in memory.pages.items()}
-        layouts.append(Layout(regions=[_printable(region) for region in memory.regions], pages=pages))
+    memories = {_sample_name(number): memory for number, memory in enumerate(recording.memories)}
+    if recording.whole is not None and not isinstance(recording.whole, Missing):
+        memories[WHOLE] = recording.whole
+    layouts = {name: _layout(memory, numbers) for name, memory in memories.items()}
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
-        page_size = len(next(iter(numbers), b""))
-        archive.writestr("manifest.json", msgspec.json.encode(_manifest(snapshot, page_size)))
-        archive.writestr("snapshot.msgpack", codec.encode(snapshot))
-        archive.writestr("pages.bin", b"".join(numbers))
-        for number, layout in enumerate(layouts):
-            archive.writestr(f"sample-{number}.msgpack", msgspec.msgpack.encode(layout))
+        archive.writestr("manifest.json", msgspec.json.encode(_manifest(recording, len(next(iter(numbers), b"")))))
+        archive.writestr("snapshot.msgpack", codec.encode(recording.snapshot))
+        with archive.open("pages.bin", "w") as entry:
+            for page in numbers:
+                entry.write(page)
+        for name, layout in layouts.items():
+            archive.writestr(name, msgspec.msgpack.encode(layout))
     return file.getvalue()
+
+
+def _sample_name(number: int) -> str:
+    return f"sample-{number}.msgpack"
+
+
+def _layout(memory: Memory, numbers: dict[bytes, int]) -> Layout:
+    """Where its pages lie; `numbers` has the number of each different page, and gets those that are new."""
+    pages = {address: numbers.setdefault(page, len(numbers)) for address, page in memory.pages.items()}
+    return Layout(regions=[_printable(region) for region in memory.regions], pages=pages)
 
 
 def _printable(region: Region) -> Region:
@@ -120,13 +142,14 @@ def _printable(region: Region) -> Region:
     return region if path == region.path else region._replace(path=path)
 
 
-def _manifest(snapshot: Snapshot, page_size: int) -> Manifest:
+def _manifest(recording: Recording, page_size: int) -> Manifest:
+    snapshot = recording.snapshot
     return Manifest(
         format=FORMAT,
         schema=SCHEMA,
         snapshot_schema=snapshot.schema,
         qqdiag=__version__,
-        machine=platform.machine(),
+        machine=recording.machine or platform.machine(),
         page_size=page_size,
         samples=len(snapshot.samples),
         wall_time=time.time(),
@@ -134,27 +157,48 @@ def _manifest(snapshot: Snapshot, page_size: int) -> Manifest:
     )
 
 
-def _unpacked(data: bytes) -> Snapshot:
+def _unpacked(data: bytes, deep: bool) -> Snapshot:
     _check_directory(data)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         manifest = msgspec.json.decode(_entry(archive, "manifest.json"), type=Manifest)
         if manifest.format != FORMAT:
             raise ValueError("another program's archive")
-        if (manifest.schema, manifest.snapshot_schema) != (SCHEMA, Snapshot.SCHEMA):
-            raise _bad(Say("the capture has schema {schema}, which this version does not read", schema=manifest.schema))
+        _check_schema(manifest)
         snapshot = codec.decode(_entry(archive, "snapshot.msgpack"))
         if not 1 <= len(snapshot.samples) <= 2 or manifest.samples != len(snapshot.samples):
             raise ValueError("wrong number of samples")
         pages = _entry(archive, "pages.bin")
-        layouts = [
-            msgspec.msgpack.decode(_entry(archive, f"sample-{number}.msgpack"), type=Layout)
-            for number in range(manifest.samples)
-        ]
-    samples = [
-        _decoded_again(sample, Stored(layout.regions, layout.pages, pages, manifest.page_size))
-        for sample, layout in zip(snapshot.samples, layouts, strict=True)
-    ]
-    return replace(snapshot, origin=Word("capture"), samples=samples)
+        names = [_sample_name(number) for number in range(manifest.samples)]
+        names += [WHOLE] if deep and WHOLE in archive.namelist() else []
+        layouts = [msgspec.msgpack.decode(_entry(archive, name), type=Layout) for name in names]
+    memories = [Stored(layout.regions, layout.pages, pages, manifest.page_size) for layout in layouts]
+    samples = [_decoded_again(*pair) for pair in zip(snapshot.samples, memories, strict=False)]
+    found = _heap(snapshot.deep, memories[len(samples) :]) if deep else snapshot.deep
+    # A core's has what a core has, wherever it is kept.
+    origin = CORE if snapshot.origin == CORE else Word("capture")
+    return replace(snapshot, origin=origin, samples=samples, deep=found)
+
+
+def _check_schema(manifest: Manifest) -> None:
+    """Raises BadCapture for one that was written by a newer qqdiag."""
+    newer = max(manifest.schema - SCHEMA, manifest.snapshot_schema - Snapshot.SCHEMA)
+    if newer > 0:
+        raise BadCapture(
+            Say("a newer qqdiag wrote the capture, with schema {schema}", schema=manifest.schema),
+            Say("pip install --upgrade qqdiag"),
+        )
+    if min(manifest.schema, manifest.snapshot_schema) < 1:
+        raise ValueError("no such schema")
+
+
+def _heap(stored: Deep | Missing | None, whole: Sequence[Stored]) -> Deep | Missing:
+    """The heap walked in all memory, with what that has cost the process; as it was found then where there is none."""
+    walked = attempt("heap", heap.walk, whole[0]) if whole else None
+    if isinstance(walked, Deep):
+        return replace(walked, pause=stored.pause if isinstance(stored, Deep) else 0.0)
+    if isinstance(stored, Deep):
+        return stored
+    return walked or stored or Missing(Say("the capture has not all memory"), Say("qqdiag capture PID --full -o FILE"))
 
 
 def _check_directory(data: bytes) -> None:
@@ -192,7 +236,7 @@ def _decoded_again(sample: Sample, memory: Stored) -> Sample:
     if isinstance(python, Missing):
         return _as_stored(sample, stored, python.reason)
     doubts = [*python.doubts, *(doubt for doubt in stored.doubts if doubt not in python.doubts)]
-    return replace(
+    again = replace(
         sample,
         python=replace(
             python,
@@ -204,6 +248,7 @@ def _decoded_again(sample: Sample, memory: Stored) -> Sample:
         ),
         gateway=gateway,
     )
+    return as_here(again)
 
 
 def _as_stored(sample: Sample, stored: Python, why: Say) -> Sample:

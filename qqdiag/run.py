@@ -11,12 +11,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from qqdiag.collect import Pending, begin, guarded
 from qqdiag.collect import process as processes
 from qqdiag.collect import sockets as socket_tables
 from qqdiag.collect import tasks as memory
+from qqdiag.collect.whole import Whole
 from qqdiag.cpython.known import Known
 from qqdiag.errors import NotReadable
 from qqdiag.memory.pause import NotPaused, Tracer
@@ -41,10 +40,15 @@ class Memory(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """A snapshot and the memory behind each of its samples."""
+    """A snapshot and the memory behind each of its samples.
+
+    `whole`: all of it at one moment; None: not asked for. `machine` as uname(2) calls it; "": this one.
+    """
 
     snapshot: Snapshot
     memories: tuple[Memory, ...]
+    whole: Memory | Missing | None = None
+    machine: str = ""
 
 
 class Once(NamedTuple):
@@ -66,26 +70,36 @@ def take(
     if isinstance(target, CaptureFile):
         from qqdiag import capture
 
-        return _without_heap(capture.open(target.path), deep)
+        return capture.open(target.path, deep=deep)
     if isinstance(target, Core):
-        from qqdiag.collect import core
-
-        return _without_heap(core.collect(target.path), deep)
+        return record_core(target, deep=deep).snapshot
     return record(target, interval, pause=pause, deep=deep, progress=progress).snapshot
 
 
-def _without_heap(snapshot: Snapshot, deep: bool) -> Snapshot:
-    """A snapshot whose process is gone: what it has of the heap, or that it has nothing."""
-    if not deep or snapshot.deep is not None:
-        return snapshot
-    missing = Missing(Say("the heap is walked in a process that lives"), Say("qqdiag capture PID --deep -o FILE"))
-    return replace(snapshot, deep=missing)
+def record_core(target: Core, *, deep: bool = False, full: bool = False) -> Recording:
+    """As `record`, of a core file. Raises NotReadable."""
+    from qqdiag.collect import core
+
+    seen = core.read(target.path, target.sysroot, heap=deep, full=full)
+    memory = Memory(seen.pages, seen.regions)
+    return Recording(seen.snapshot, (memory,), _memory_of(seen.whole), seen.machine)
+
+
+def _memory_of(found: Whole | Missing | None) -> Memory | Missing | None:
+    return found if found is None or isinstance(found, Missing) else Memory(found.pages, found.regions)
 
 
 def record(
-    target: Live, interval: float, *, pause: bool = True, deep: bool = False, progress: Progress | None = None
+    target: Live,
+    interval: float,
+    *,
+    pause: bool = True,
+    deep: bool = False,
+    full: bool = False,
+    progress: Progress | None = None,
 ) -> Recording:
-    """As `take`, of a running process, with the memory that a capture needs."""
+    """As `take`, of a running process, with the memory that a capture needs. `full`: all that it can write to, and
+    the heap in it walked."""
     step = progress or (lambda name: None)
     deadline = time.monotonic() + LIMIT + interval
     with ExitStack() as stack:
@@ -101,10 +115,11 @@ def record(
             samples.append(sample)
             # What the first look learned the second did not read again.
             memories.append(second._replace(pages=memories[0].pages | second.pages))
-        heap = _deep(target.pid, pause, tracer, step) if deep else None
+        whole = _whole(target.pid, pause, tracer, step) if full else None
+        heap = whole.heap if isinstance(whole, Whole) else _deep(target.pid, pause, tracer, step) if deep else whole
     step("witness, logs, monitor")
     monitored = _monitor(target.pid, sample, deadline)
-    return Recording(_snapshot(target.pid, samples, once, monitored, heap), tuple(memories))
+    return Recording(_snapshot(target.pid, samples, once, monitored, heap), tuple(memories), _memory_of(whole))
 
 
 def _tracer(pid: int, stack: ExitStack) -> Tracer | None:
@@ -185,6 +200,17 @@ def _walk_heap(pid: int, deadline: float, pause: bool, tracer: Tracer | None) ->
     from qqdiag.collect import deep
 
     return deep.collect(pid, deadline, pause=pause, tracer=tracer)
+
+
+def _whole(pid: int, pause: bool, tracer: Tracer | None, step: Progress) -> Whole | Missing:
+    """All memory, within the time for the heap."""
+    if sys.platform != "linux":
+        return Missing(Say("the memory of a process is read on Linux only"), Say("capture it there"))
+    from qqdiag.collect import whole
+
+    step("all memory")
+    deadline = time.monotonic() + DEEP_LIMIT
+    return guarded("memory", deadline, whole.collect, pid, deadline, pause=pause, tracer=tracer)
 
 
 def _profile(pid: int, sample: Sample) -> Profile | None:

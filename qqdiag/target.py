@@ -47,16 +47,32 @@ class CaptureFile:
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """A core file (memory/core.py), packed or not (memory/unpacked.py)."""
+    """A core file (memory/core.py), packed or not (memory/unpacked.py), and where the files of its process are."""
 
     path: Path
+    sysroot: Path | None = None  # the folder that was its `/`; None: this machine's
 
 
 Target = Live | CaptureFile | Core
 
 
-def resolve(text: str | None) -> Target:
-    """The target that a word on the command line means. Raises a QqdiagError with what to type instead."""
+def resolve(text: str | None, sysroot: Path | None = None) -> Target:
+    """The target that a word on the command line means. Raises a QqdiagError with what to type instead.
+
+    `sysroot` goes with a core alone.
+    """
+    target = _resolved(text)
+    if sysroot is None:
+        return target
+    if not isinstance(target, Core):
+        raise UsageError(
+            Say("--sysroot is for a core file: it says where the files of its process are"),
+            Say("qqdiag inspect CORE --sysroot FOLDER"),
+        )
+    return Core(target.path, sysroot)
+
+
+def _resolved(text: str | None) -> Target:
     if text is None:
         return live(find.the_gateway())
     if text.isdecimal():

@@ -15,6 +15,7 @@ from qqdiag.cli.console import emit, note, progress, width
 
 if TYPE_CHECKING:
     from qqdiag.finding import Diagnosis
+    from qqdiag.run import Recording
     from qqdiag.snapshot import Snapshot
     from qqdiag.target import Live, Target
 
@@ -24,26 +25,37 @@ if TYPE_CHECKING:
 @options.interval
 @options.pause
 @options.deep
+@options.sysroot
 @options.as_json
 @options.raw
-def inspect(target: str | None, interval: float, pause: bool, deep: bool, as_json: bool, raw: bool) -> int:
+def inspect(
+    target: str | None, interval: float, pause: bool, deep: bool, sysroot: Path | None, as_json: bool, raw: bool
+) -> int:
     """Say why a gateway is silent, the verdict first and last.
 
     Example: qqdiag inspect 1234 --interval 2
     """
-    return look_at(target, interval, pause, as_json, raw, deep)
+    return look_at(target, interval, pause, as_json, raw, deep, sysroot)
 
 
 @click.command()
 @options.target
 @options.interval
 @options.pause
+@options.sysroot
 @options.output
 @click.option("--format", "form", type=click.Choice(["md", "json", "text"]), default="md", show_default=True)
 @click.option("--raw/--redact", "--no-redact/", default=False, help="Keep private values, and say so on the page.")
 @click.option("--exit-code", is_flag=True, help="End with the code of the verdict instead of 0.")
 def report(
-    target: str | None, interval: float, pause: bool, output: Path | None, form: str, raw: bool, exit_code: bool
+    target: str | None,
+    interval: float,
+    pause: bool,
+    sysroot: Path | None,
+    output: Path | None,
+    form: str,
+    raw: bool,
+    exit_code: bool,
 ) -> int:
     """Write a page that can be posted: nothing in it names a person, a host or a secret.
 
@@ -53,7 +65,7 @@ def report(
     from qqdiag.output import write_private
     from qqdiag.publish import page
 
-    snapshot, diagnosis = _examine(target, interval, pause)
+    snapshot, diagnosis = _examine(target, interval, pause, sysroot=sysroot)
     text = page(snapshot, diagnosis, form, raw)
     if output is None or str(output) == "-":
         emit(text)
@@ -67,21 +79,30 @@ def report(
 @options.interval
 @options.pause
 @options.deep
+@options.full
+@options.sysroot
 @options.required_output
-def capture(target: str | None, interval: float, pause: bool, deep: bool, output: Path) -> int:
+def capture(
+    target: str | None, interval: float, pause: bool, deep: bool, full: bool, sysroot: Path | None, output: Path
+) -> int:
     """Keep everything that the diagnosis needs, to repeat it elsewhere and later. It holds secrets.
 
     Example: qqdiag capture 1234 -o hang.qqd
     """
     from qqdiag.capture import write
-    from qqdiag.run import record
-    from qqdiag.target import resolve
+    from qqdiag.run import record, record_core
+    from qqdiag.target import Core, resolve
 
-    live = _process(resolve(target))
+    found = resolve(target, sysroot)
     with progress() as step:
-        recording = record(live, interval, pause=pause, deep=deep, progress=step)
+        if isinstance(found, Core):
+            recording = record_core(found, deep=deep, full=full)
+        else:
+            recording = record(_process(found), interval, pause=pause, deep=deep, full=full, progress=step)
     write(output, recording)
+    note(f"{output.stat().st_size / 1e6:.1f} MB were written")
     note("what was written holds the gateway's secrets: never post it. To post: qqdiag report FILE")
+    _check_whole(recording)
     return 0
 
 
@@ -142,24 +163,37 @@ def look_at(
     as_json: bool = False,
     raw: bool = False,
     deep: bool = False,
+    sysroot: Path | None = None,
 ) -> int:
     """Examine a target, print it, and give the exit code of the verdict."""
     from qqdiag.exits import of_diagnosis
     from qqdiag.publish import page
 
-    snapshot, diagnosis = _examine(target, interval, pause, deep)
+    snapshot, diagnosis = _examine(target, interval, pause, deep, sysroot)
     emit(page(snapshot, diagnosis, "json" if as_json else "text", raw, width()))
     return of_diagnosis(diagnosis)
 
 
-def _examine(target: str | None, interval: float, pause: bool, deep: bool = False) -> tuple[Snapshot, Diagnosis]:
+def _examine(
+    target: str | None, interval: float, pause: bool, deep: bool = False, sysroot: Path | None = None
+) -> tuple[Snapshot, Diagnosis]:
     from qqdiag.diagnose import diagnose
     from qqdiag.run import take
     from qqdiag.target import resolve
 
     with progress() as step:
-        snapshot = take(resolve(target), interval, pause=pause, deep=deep, progress=step)
+        snapshot = take(resolve(target, sysroot), interval, pause=pause, deep=deep, progress=step)
     return snapshot, diagnose(snapshot)
+
+
+def _check_whole(recording: Recording) -> None:
+    """What was asked for with --full and is not in it ends the command as a failure, after the rest was written."""
+    from qqdiag.errors import NotReadable
+    from qqdiag.model import Missing, Say
+
+    if isinstance(recording.whole, Missing):
+        why = Say("it was written without all memory: {why}", why=recording.whole.reason)
+        raise NotReadable(why, recording.whole.hint)
 
 
 def _process(target: Target) -> Live:
@@ -170,9 +204,7 @@ def _process(target: Target) -> Live:
 
     if isinstance(target, Live):
         return target
-    raise UsageError(
-        Say("this needs a running process, not a capture or a core"), Say("qqdiag inspect shows what a file holds")
-    )
+    raise UsageError(Say("this needs a running process, not a file"), Say("qqdiag inspect FILE shows what it holds"))
 
 
 ALL = (inspect, report, capture, attach, explain, signatures)

@@ -12,6 +12,12 @@ interval = click.option(
 )
 pause = click.option("--pause/--no-pause", default=True, help="Whether the target may stand still for under 1 ms.")
 deep = click.option("--deep", is_flag=True, help="Walk the heap too: what no registry has, waits without an end.")
+full = click.option("--full", is_flag=True, help="Keep all memory that it can write to, up to 448 MiB: it is large.")
+sysroot = click.option(
+    "--sysroot",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Of a core: the folder with the files of its process, as gdb's `set sysroot`.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 raw = click.option("--raw", is_flag=True, help="Show private values too: for your eyes alone.")
 output = click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write, mode 0600; - is stdout.")

@@ -45,7 +45,7 @@ def collect(
     Raises NotReadable, NoSuchTarget, NotPermitted and TargetGone.
     """
     known = known or Known()
-    with _uncollected():
+    with uncollected():
         frozen = freeze(
             pid, walk(profiles(), known), deadline, pause=pause, agree=agree, tracer=tracer, habits=known.pages
         )
@@ -56,7 +56,7 @@ def collect(
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without our own garbage collector: a walk makes thousands of objects and drops few, it would cost a third."""
     enabled = gc.isenabled()
     gc.disable()

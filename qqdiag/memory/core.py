@@ -14,13 +14,15 @@ from typing import NamedTuple
 from qqdiag.errors import NotReadable
 from qqdiag.memory import elf_file
 from qqdiag.memory.elf_file import Malformed, Program
-from qqdiag.memory.originals import PAGE, Mapped, Originals, exactly
+from qqdiag.memory.originals import PAGE, Mapped, Open, Originals, exactly
 from qqdiag.memory.source import Region, Unreadable
 from qqdiag.model import Say
 
 NT_PRSTATUS, NT_PRPSINFO, NT_FILE = 1, 3, 0x46494C45  # linux/elf.h
 LARGEST = 1 << 28  # bytes of one read
 KEPT = 1 << 16  # pages
+ZEROS = bytes(PAGE)
+GUARDED = 16 << 12  # bytes: the least that a thread has for its stack (PTHREAD_STACK_MIN), with its guard
 
 
 class Told(NamedTuple):
@@ -35,14 +37,15 @@ class Told(NamedTuple):
 
 class CoreMemory:
     """Raises NotReadable when the file is no core, or one of another machine. `missing`: bytes that the headers speak
-    of and the file does not have, because it was cut."""
+    of and the file does not have, because it was cut. `find` opens the original files (originals.py)."""
 
-    def __init__(self, file: int, size: int) -> None:
+    def __init__(self, file: int, size: int, find: Open | None = None) -> None:
         self._file = file
         self._size = size
         try:
             head = elf_file.header(self._at)
             self._check(head)
+            self.machine = elf_file.MACHINES[head.machine]  # as uname(2) calls it
             self.told = self._notes(head.programs)
         except Malformed:
             raise _damaged() from None
@@ -50,7 +53,7 @@ class CoreMemory:
         self.missing = sum(max(0, row.offset + row.file_size - max(size, row.offset)) for row in loads)
         self._loads = loads
         self._starts = [row.address for row in loads]
-        self.originals = Originals(self.told.mapped, self._dumped)
+        self.originals = Originals(self.told.mapped, self._dumped, find)
         self.pages: dict[int, bytes] = {}
 
     def regions(self) -> Sequence[Region]:
@@ -78,6 +81,19 @@ class CoreMemory:
         pages = [self._page(at) for at in range(start, address + max(size, 1), PAGE)]
         return b"".join(pages)[offset : offset + size]
 
+    def blank(self) -> int:
+        """How many segments that pages of zeros were read from end in zeros: what a writer left out without a word.
+
+        gdb before 18 writes no more of a mapping once a MiB of it cannot be read, and since glibc 2.42 the stacks of
+        threads, which the kernel may join to one mapping, have a guard page in them that cannot."""
+        empty = {row.address: row for start, page in self.pages.items() if page == ZEROS and (row := self._load(start))}
+        return sum(self._ends_in_zeros(row) for row in empty.values() if row.flags & elf_file.PF_W)
+
+    def _ends_in_zeros(self, row: Program) -> bool:
+        """A stack begins at its end, with the thread's own variables."""
+        end = row.address + row.file_size - PAGE
+        return row.file_size >= GUARDED and all(self._own(end - at) == ZEROS for at in range(0, GUARDED // 2, PAGE))
+
     def close(self) -> None:
         self.originals.close()
 
@@ -88,9 +104,19 @@ class CoreMemory:
             if page is None:
                 raise Unreadable(start, PAGE)
             if len(self.pages) >= KEPT:
-                self.pages.clear()
+                self._forget()
             self.pages[start] = page
         return page
+
+    def _forget(self) -> None:
+        """Drop what only the process itself could write to: that is most of it, and the file has it."""
+        fixed = {start: page for start, page in self.pages.items() if not self._is_writable(start)}
+        self.pages.clear()
+        self.pages.update(fixed if len(fixed) < KEPT // 2 else {})
+
+    def _is_writable(self, start: int) -> bool:
+        row = self._load(start)
+        return row is not None and bool(row.flags & elf_file.PF_W)
 
     def _load(self, address: int) -> Program | None:
         index = bisect_right(self._starts, address) - 1
@@ -108,8 +134,8 @@ class CoreMemory:
             return None
 
     def _original(self, start: int) -> bytes | None:
-        row = self._load(start)  # gcore has no segment at all for what nobody could write to
-        return None if row is not None and row.flags & elf_file.PF_W else self.originals.page(start)
+        # gcore has no segment at all for what nobody could write to
+        return None if self._is_writable(start) else self.originals.page(start)
 
     def _dumped(self, address: int, size: int) -> bytes:
         """Bytes that the core has itself; Malformed where it has them not."""

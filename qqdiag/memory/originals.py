@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import stat
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from qqdiag.memory import elf_file
 from qqdiag.memory.elf_file import Malformed, Reader
 
 PAGE = 4096
+ELF = b"\x7fELF"
+
+Open = Callable[[str], int]  # a path of the core to a file descriptor, or OSError or ValueError
 
 
 class Mapped(NamedTuple):
@@ -28,11 +31,14 @@ class Mapped(NamedTuple):
 
 
 class Originals:
-    """`read` reads the core's own bytes by address. `lacking`: why a file that was needed was not used, by path:
-    `gone`, `other` (another build) or `unknown` (the core does not say which build it was)."""
+    """`read` reads the core's own bytes by address, `find` opens a file by the path that the process had it at.
 
-    def __init__(self, mapped: Sequence[Mapped], read: Reader) -> None:
+    `lacking`: why a program or library that was needed was not used, by path: `gone`, `other` (another build) or
+    `unknown` (the core does not say which build it was)."""
+
+    def __init__(self, mapped: Sequence[Mapped], read: Reader, find: Open | None = None) -> None:
         self.lacking: dict[str, str] = {}
+        self._find = find or open_here
         self._mapped = sorted(mapped)
         self._starts = [row.start for row in self._mapped]
         self._read = read
@@ -69,15 +75,16 @@ class Originals:
     def _opened(self, path: str) -> int | None:
         """The file, where it is the one that was mapped. The path is the core's word: it may name anything."""
         try:
-            file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+            file = self._find(path)
         except (OSError, ValueError):
             self.lacking[path] = "gone"
             return None
         why = self._difference(path, file)
         if why is None:
             return file
+        if why != "unknown" or _is_elf(file):  # a table of characters or a font: nothing looks for code in it
+            self.lacking[path] = why
         os.close(file)
-        self.lacking[path] = why
         return None
 
     def _difference(self, path: str, file: int) -> str | None:
@@ -100,6 +107,18 @@ class Originals:
             return elf_file.build_id(self._read, programs, by_address=bias)
         except Malformed:
             return None
+
+
+def open_here(path: str) -> int:
+    """The file at the same path of this machine."""
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+
+
+def _is_elf(file: int) -> bool:
+    try:
+        return exactly(file, 0, len(ELF)) == ELF
+    except Malformed:
+        return False
 
 
 def _build_id(file: int) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from qqdiag.model import Missing, Say
+from qqdiag.model import Missing, Say, Word
 from qqdiag.snapshot import (
     Code,
     Frame,
@@ -35,6 +35,11 @@ STOPPED = Missing(
 TORN = Missing(
     Say("parts of its memory changed while they were read, so that a task may have been missed"),
     Say("inspect it again, with a pause"),
+)
+
+NOT_IN_CORE = Missing(
+    Say("memory that was needed is not in the core, so that a task may have been missed"),
+    Say("give it the files of its process: qqdiag inspect CORE --sysroot FOLDER"),
 )
 
 TOO_MUCH = Missing(
@@ -82,7 +87,9 @@ class View:
         """Why something that is not in a sample's tasks may have been there; empty when they are all there."""
         gateways = [one.gateway for one in (self.last, self.earlier) if one and isinstance(one.gateway, Gateway)]
         torn = any(not python.complete for python in (self.python, self.before) if python)
-        return (TORN,) if torn else (TOO_MUCH,) if any(gateway.truncated for gateway in gateways) else ()
+        if torn:
+            return (NOT_IN_CORE,) if self.snapshot.origin == Word("core") else (TORN,)
+        return (TOO_MUCH,) if any(gateway.truncated for gateway in gateways) else ()
 
     @property
     def stopped(self) -> bool:

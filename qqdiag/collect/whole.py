@@ -1,0 +1,66 @@
+"""All memory of a process, for `capture --full`: with it the heap can be walked again elsewhere and later."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from qqdiag.collect import deep
+from qqdiag.memory import whole
+from qqdiag.memory.core import CoreMemory
+from qqdiag.memory.freeze import freeze
+from qqdiag.memory.pause import Tracer
+from qqdiag.memory.source import MemorySource, Region
+from qqdiag.model import Bytes, Missing, Say
+from qqdiag.snapshot import Deep
+
+
+class Whole(NamedTuple):
+    """The pages, by address, of one moment; and what the walk over the heap in them found."""
+
+    pages: dict[int, bytes]
+    regions: list[Region]
+    heap: Deep
+
+
+def collect(pid: int, deadline: float, *, pause: bool = True, tracer: Tracer | None = None) -> Whole | Missing:
+    """Missing where there is too much of it, or where it could not be had of one moment.
+
+    Raises NotReadable, NoSuchTarget, NotPermitted and TargetGone.
+    """
+    runs = whole.of_process(pid)
+    if whole.size(runs) > whole.LIMIT:
+        return _too_large(whole.size(runs))
+
+    def walk(memory: MemorySource) -> Deep:
+        whole.read(memory, runs)
+        return deep.walk(memory)
+
+    frozen = freeze(pid, walk, deadline, pause=pause, agree=lambda one, two: two, tracer=tracer)
+    if frozen.method.reveal() not in deep.ONE_MOMENT:
+        return Missing(
+            Say("the memory changed while it was read"),
+            Say("capture it with a pause, or when it does less: qqdiag capture {pid} --full -o FILE", pid=pid),
+        )
+    return Whole(frozen.pages, list(frozen.regions), replace(frozen.value, pause=frozen.pause))
+
+
+def of_core(core: CoreMemory) -> Whole | Missing:
+    """The same of a core."""
+    runs = whole.of_core(core)
+    if whole.size(runs) > whole.LIMIT:
+        return _too_large(whole.size(runs))
+    heap = deep.walk(core)
+    return Whole(dict(core.pages) | whole.read(core, runs), list(core.regions()), heap)
+
+
+def _too_large(size: int) -> Missing:
+    return Missing(
+        Say(
+            "it has {size} of memory of its own, and a capture keeps up to {limit}",
+            size=Bytes(size),
+            limit=Bytes(whole.LIMIT),
+        ),
+        Say("keep a core instead: gcore -o core PID"),
+    )
