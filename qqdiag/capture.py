@@ -29,6 +29,7 @@ from msgspec.structs import replace
 from qqdiag import __version__, codec
 from qqdiag.collect import attempt, tasks
 from qqdiag.collect import deep as heap
+from qqdiag.collect.thread_ids import as_here
 from qqdiag.errors import BadCapture, QqdiagError
 from qqdiag.memory.source import Region
 from qqdiag.memory.stored import Stored
@@ -247,7 +248,7 @@ def _decoded_again(sample: Sample, memory: Stored) -> Sample:
         ),
         gateway=gateway,
     )
-    return again
+    return as_here(again)
 
 
 def _as_stored(sample: Sample, stored: Python, why: Say) -> Sample:

@@ -103,6 +103,7 @@ def _thread(pid: int, tid: int, names: dict[int, str]) -> OsThread:
         system_seconds=int(stat[12]) / ticks_a_second,
         voluntary_switches=int(status.get("voluntary_ctxt_switches", "0")),
         involuntary_switches=int(status.get("nonvoluntary_ctxt_switches", "0")),
+        namespace_tid=int(status.get("NSpid", str(tid)).split()[-1]),
     )
 
 

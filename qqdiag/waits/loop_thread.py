@@ -37,6 +37,7 @@ class LoopThread:
     kernel: OsThread | None
     cpu: float | None
     system: float | None
+    awake: bool | None  # it had the CPU, or waited for it, in both samples; None with one sample
     switches: int | None  # voluntary context switches in the interval
     overdue: float  # seconds the earliest timer is late
     overdue_throughout: bool  # that timer was late already in the earlier sample
@@ -61,6 +62,7 @@ def _look(view: View, loop: Loop) -> LoopThread:
         kernel=kernel,
         cpu=cpu,
         system=_share(kernel, before, seconds, user=False),
+        awake=_runs(kernel) and _runs(before) if kernel and before else None,
         switches=kernel.voluntary_switches - before.voluntary_switches if kernel and before else None,
         overdue=max(0.0, overdue(loop, view.now)),
         overdue_throughout=_overdue_throughout(view, loop),
@@ -78,19 +80,19 @@ def _doing(view: View, loop: Loop, kernel: OsThread | None, cpu: float | None) -
     call = kernel.syscall.reveal() if kernel.syscall else None
     if loop.opaque and call in SELECTORS:  # uvloop waits in C: no Python frame shows it
         return Doing.TURNING
-    runs = kernel.state.reveal() == "R" or call == "running"  # or would, if it had the CPU
-    return Doing.SPINNING if runs or (cpu or 0.0) >= SPIN_CPU else Doing.BLOCKED
+    return Doing.SPINNING if _runs(kernel) or (cpu or 0.0) >= SPIN_CPU else Doing.BLOCKED
+
+
+def _runs(kernel: OsThread) -> bool:
+    """Whether it computes, or would if it had the CPU."""
+    return kernel.state.reveal() == "R" or (kernel.syscall is not None and kernel.syscall.reveal() == "running")
 
 
 def _kernel(sample: Sample | None, loop: Loop) -> OsThread | None:
-    """The loop's thread. In another pid namespace its own id for itself is another; only the main thread's is known."""
+    """The loop's thread."""
     if sample is None or not isinstance(sample.process, Process):
         return None
-    process = sample.process
-    wanted = loop.thread
-    if process.namespace_pid not in (None, process.pid):
-        wanted = process.pid if loop.thread == process.namespace_pid else None
-    return next((thread for thread in process.threads if thread.tid == wanted), None)
+    return next((thread for thread in sample.process.threads if thread.tid == loop.thread), None)
 
 
 def _share(now: OsThread | None, before: OsThread | None, seconds: float, *, user: bool) -> float | None:
