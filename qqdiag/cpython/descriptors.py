@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from qqdiag.cpython import attributes, callbacks, held
+from qqdiag.cpython import attributes, callbacks, cython_fields, frames, held
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
 from qqdiag.snapshot import Level
@@ -12,7 +12,7 @@ from qqdiag.snapshot import Level
 MAX_WATCHED = 2_000
 READ, WRITE = 1, 2  # selectors.EVENT_READ, EVENT_WRITE
 HANDLE = ("_cancelled", "_callback", "_args")
-OUTWARD = 4  # levels from the innermost on in which a library's coroutine is looked for
+OUTWARD = 3  # coroutines from the innermost on among which one of a library is looked for
 
 
 class Watched(NamedTuple):
@@ -29,48 +29,90 @@ class Wait(NamedTuple):
     path: str
     attributes: tuple[str, ...]
     writable: bool | None
+    inner: int = 0  # coroutines that may lie between it and the future
+    start: str = ""  # the local to begin with instead of `self`
 
 
-# By qualname. asyncio: Lib/asyncio/streams.py; the others as of aiohttp 3.9 to 3.13, websockets 13 to 15, anyio 4.
+AIOHTTP_PROTOCOL = "aiohttp.base_protocol.BaseProtocol"
+STREAMS, EVENTS = "asyncio/streams.py", "asyncio/base_events.py"
+AIOHTTP, READER = "aiohttp/streams.py", "aiohttp/_websocket/reader_py.py"
+WEBSOCKETS, LEGACY = "websockets/asyncio/connection.py", "websockets/legacy/protocol.py"
+ANYIO = "anyio/_backends/_asyncio.py"
+# By qualname. asyncio: Lib/asyncio of 3.9 to 3.15; the others as of aiohttp 3.9 to 3.14, websockets 13 to 17, anyio 4.
 WAITS = {
-    "StreamReader._wait_for_data": Wait("asyncio/streams.py", ("_transport",), False),
-    "StreamWriter.drain": Wait("asyncio/streams.py", ("_transport",), True),
-    "StreamWriter.wait_closed": Wait("asyncio/streams.py", ("_transport",), None),
-    "StreamReader._wait": Wait("aiohttp/streams.py", ("_protocol", "transport"), False),
-    "DataQueue.read": Wait("aiohttp/streams.py", ("transport",), False),
-    "WebSocketDataQueue.read": Wait("aiohttp/_websocket/reader_py.py", ("_protocol", "transport"), False),
+    "StreamReader._wait_for_data": Wait(STREAMS, ("_transport",), False),
+    "StreamWriter.drain": Wait(STREAMS, ("_transport",), True, 1),
+    "StreamWriter.wait_closed": Wait(STREAMS, ("_transport",), None),
+    # A new connection, whose TLS handshake goes both ways.
+    "BaseEventLoop._create_connection_transport": Wait(EVENTS, (), None, start="transport"),
+    "BaseEventLoop.start_tls": Wait(EVENTS, (), None, start="transport"),
+    "StreamReader._wait": Wait(AIOHTTP, ("_protocol", "transport"), False),
+    "DataQueue.read": Wait(AIOHTTP, ("transport",), False),  # of a client's connection, which is one
+    "WebSocketDataQueue.read": Wait(READER, ("_protocol", "transport"), False),
     "BaseProtocol._drain_helper": Wait("aiohttp/base_protocol.py", ("transport",), True),
-    "Connection.recv": Wait("websockets/asyncio/connection.py", ("transport",), False),
-    "Connection.drain": Wait("websockets/asyncio/connection.py", ("transport",), True),
-    "SocketStream.receive": Wait("anyio/_backends/_asyncio.py", ("_transport",), False),
-    "SocketStream.send": Wait("anyio/_backends/_asyncio.py", ("_transport",), True),
+    "RequestHandler.start": Wait("aiohttp/web_protocol.py", ("transport",), False),
+    "ClientRequest.write_bytes": Wait("aiohttp/client_reqrep.py", ("_protocol", "transport"), False, start="conn"),
+    "Connection.recv": Wait(WEBSOCKETS, ("transport",), False, 2),
+    "Connection.recv_streaming": Wait(WEBSOCKETS, ("transport",), False, 2),
+    "Connection.keepalive": Wait(WEBSOCKETS, ("transport",), False),  # for a PONG
+    "Connection.drain": Wait(WEBSOCKETS, ("transport",), True),
+    "ClientConnection.handshake": Wait("websockets/asyncio/client.py", ("transport",), False, 2),
+    "ServerConnection.handshake": Wait("websockets/asyncio/server.py", ("transport",), False, 2),
+    "WebSocketCommonProtocol.recv": Wait(LEGACY, ("transport",), False, 2),
+    "WebSocketCommonProtocol.keepalive_ping": Wait(LEGACY, ("transport",), False),
+    "WebSocketCommonProtocol._drain_helper": Wait(LEGACY, ("transport",), True),
+    "SocketStream.receive": Wait(ANYIO, ("_transport",), False, 1),
+    "SocketStream.send": Wait(ANYIO, ("_transport",), True, 1),
+    "UDPSocket.receive": Wait(ANYIO, ("_transport",), False, 1),
+    "UDPSocket.send": Wait(ANYIO, ("_transport",), True, 1),
+    "ConnectedUDPSocket.receive": Wait(ANYIO, ("_transport",), False, 1),
+    "ConnectedUDPSocket.send": Wait(ANYIO, ("_transport",), True, 1),
+    "AsyncIOBackend.wait_readable": Wait(ANYIO, (), False, start="fd"),
+    "AsyncIOBackend.wait_writable": Wait(ANYIO, (), True, start="fd"),
 }
 
 
-def of_levels(runtime: Runtime, levels: list[Level]) -> Watched | None:
+def of_levels(runtime: Runtime, levels: list[Level], outward: int = OUTWARD) -> Watched | None:
     """The fd that the innermost coroutines of a chain wait for, where one of them is in WAITS."""
     seen = 0
     for level in reversed(levels):
         if level.code is None:
             continue
         wait = WAITS.get(level.name.reveal())
-        if wait is not None and runtime.codes.table[level.code].path.reveal().endswith(wait.path):
-            stream = held.own(runtime, level)
-            fd = _follow(runtime, stream, wait.attributes) if stream else None
+        here = wait is not None and runtime.codes.table[level.code].path.reveal().endswith(wait.path)
+        if wait is not None and here and seen <= wait.inner:
+            start = _start(runtime, level, wait)
+            fd = _follow(runtime, start, wait.attributes) if start else None
             return None if fd is None else Watched(fd, wait.writable)
         seen += 1
-        if seen == OUTWARD:
+        if seen == outward:
             break
     return None
+
+
+def _start(runtime: Runtime, level: Level, wait: Wait) -> int | None:
+    """The object that the way to the transport begins at."""
+    if level.kind.reveal() == "cython":
+        return cython_fields.own(runtime, level.address, level.name.reveal())
+    return frames.locals_of(runtime, level.address).get(wait.start) if wait.start else held.own(runtime, level)
 
 
 def _follow(runtime: Runtime, address: int, names: tuple[str, ...]) -> int | None:
     for name in names:
         inner = runtime.objects.attribute(address, name)
+        if inner is None and name == "_protocol":  # a field of Cython's has no name
+            found = cython_fields.field(runtime, address, AIOHTTP_PROTOCOL)
+            inner = found[1] if found else None
         if inner is None:
             return None
         address = inner
-    return of_transport(runtime, address)
+    return of_endpoint(runtime, address)
+
+
+def of_endpoint(runtime: Runtime, address: int) -> int | None:
+    """The fd of a transport or of a number, which is one itself; None where a socket is closed already."""
+    number = runtime.objects.integer(address)
+    return of_transport(runtime, address) if number is None else number
 
 
 def of_transport(runtime: Runtime, address: int) -> int | None:
@@ -81,9 +123,10 @@ def of_transport(runtime: Runtime, address: int) -> int | None:
         if below is None:
             return None
         address = below
-    for name in ("_sock_fd", "_fileno"):
+    for name, opened in (("_sock_fd", "_sock"), ("_fileno", "_pipe")):
         if number := objects.attribute(address, name):
-            return objects.integer(number)
+            owner = objects.attribute(address, opened)  # None once it is closed, and the number somebody else's
+            return None if owner and objects.is_none(owner) else objects.integer(number)
     return None
 
 

@@ -27,7 +27,7 @@ SYNCHRONIZERS = {
     "Queue.join": "queue",
 }
 RELEASED = ("lock", "semaphore")  # what a holder's leaving wakes
-WATCHED = ("future", "event", "condition")  # what a library may wait in for its socket
+WATCHED = ("future", "event", "condition", "wait", "shield")  # what a library may wait in for its socket
 # Other coroutines of asyncio whose locals say what they wait for; of a process the attribute that holds its pid.
 FRAMES = {
     "_wait": "",
@@ -101,12 +101,18 @@ def _cause(runtime: Runtime, chain: Chain, future: Fields, causes: Causes) -> Ca
         children = runtime.objects.attribute(future.address, "_children")
         return Cause("gather", children=runtime.objects.items(children, MAX_CHILDREN) if children else [])
     found = _by_callbacks(runtime, future, causes) or _by_waiting_frame(runtime, chain, causes)
-    if future.address in causes.deadline:
-        return found or Cause("timer")
+    if found is None and future.address in causes.deadline:
+        return _timed(runtime, chain)
     found = found or Cause("future")
     if found.kind in WATCHED and found.fd is None:
         _watch(runtime, chain, future, causes, found)
     return found
+
+
+def _timed(runtime: Runtime, chain: Chain) -> Cause:
+    """A sleep, or a wait for a socket with a time limit: a TLS handshake is one."""
+    watched = descriptors.of_levels(runtime, chain.levels, 1)
+    return Cause("timer") if watched is None else Cause("future", fd=watched.fd, writable=watched.writable)
 
 
 def _watch(runtime: Runtime, chain: Chain, future: Fields, causes: Causes, cause: Cause) -> None:

@@ -1,0 +1,112 @@
+"""Which fd a task waits for, and which way the bytes go: as the process itself says of its sockets and transports."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import interpreters
+import library_environment
+import patients
+import pytest
+from interpreters import Interpreter
+from patients import Patient
+
+from qqdiag.collect import sockets
+from qqdiag.lab.certificate import make_certificate
+from qqdiag.snapshot import Leaf, Sockets
+
+Start = Callable[[Path, str], Patient]
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """`start(python, program)`: a program with a certificate."""
+    if shutil.which("openssl") is None:
+        pytest.skip("apt-get install openssl")
+    pem = make_certificate(tmp_path_factory.mktemp("certificate"), "127.0.0.1")
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def begun(python: Path, program: str) -> Patient:
+            return stack.enter_context(patients.start(python, program, str(pem)))
+
+        yield begun
+
+
+@pytest.fixture
+def generic(interpreter: Interpreter, start: Start) -> Patient:
+    return start(interpreter.path, "endpoints.py")
+
+
+@pytest.fixture
+def libraries(start: Start) -> Patient:
+    try:
+        return start(library_environment.python(), "libraries.py")
+    except library_environment.NotMade as error:
+        pytest.skip(str(error))
+
+
+Ends = dict[str, tuple[int | None, bool | None]]
+
+
+def said(patient: Patient) -> Ends:
+    """What the process says: by the task's name its fd, and whether it waits to write."""
+    return {name: (patient.truth["fds"][name], patient.truth["writable"][name]) for name in patient.truth["tasks"]}
+
+
+def leaves(patient: Patient) -> dict[str, Leaf]:
+    tasks = {task.address: task for task in patients.read(patient.pid).tasks}
+    found = {name: tasks[address].leaf for name, address in patient.truth["tasks"].items()}
+    return {name: leaf for name, leaf in found.items() if leaf is not None}
+
+
+def seen(patient: Patient) -> Ends:
+    return {name: (leaf.fd, leaf.writable) for name, leaf in leaves(patient).items()}
+
+
+def test_asyncio(generic: Patient) -> None:
+    assert seen(generic) == said(generic)
+    assert len(said(generic)) > 25
+
+
+def test_libraries(libraries: Patient) -> None:
+    assert seen(libraries) == said(libraries)
+    assert len(said(libraries)) > 35
+
+
+@pytest.mark.parametrize("program", ["endpoints.py", "libraries.py"])
+def test_peers(program: str, start: Start, libraries: Patient) -> None:
+    """The kernel's row of the fd has the peer that the process says."""
+    here = interpreters.find("3.12")
+    assert here is not None
+    patient = libraries if program == "libraries.py" else start(here.path, program)
+    found = sockets.collect(patient.pid)
+    assert isinstance(found, Sockets)
+    rows = {row.fd: row for row in found.rows}
+    said = {name: peer for name, peer in patient.truth["peers"].items() if peer}
+    for name, leaf in leaves(patient).items():
+        if name in said:
+            assert leaf.fd is not None
+            remote = rows[leaf.fd].remote
+            assert remote is not None
+            assert [remote.reveal(), rows[leaf.fd].remote_port] == said[name]
+    assert len(said) > 15
+
+
+def test_the_report_names_the_peer(libraries: Patient) -> None:
+    command = [sys.executable, "-m", "qqdiag", "inspect", str(libraries.pid), "--interval", "0"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+    for name, way in (
+        ("websockets recv plain", "to have bytes to read"),
+        ("discord plain", "to have bytes to read"),
+        ("aiohttp upload plain", "to take more bytes"),
+        ("httpx headers plain", "to have bytes to read"),
+    ):
+        fd, (host, port) = libraries.truth["fds"][name], libraries.truth["peers"][name]
+        assert f"waits for fd {fd} ({host}:{port}) {way}" in shown, name
