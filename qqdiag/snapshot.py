@@ -172,6 +172,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
     fd: int | None = None
     writable: bool | None = None  # it waits until the fd takes (True) or has (False) bytes; None: not known, or no fd
     deadline_at: float | None = None  # the timer that will complete it
+    began_at: float | None = None  # when the wait began: the timer's time less the delay that it was set with
     lock: int | None = None  # the Lock of `Python.locks` that it waits at
     thread: int | None = None  # native id of the thread whose frames work on it
     job: Word | None = None  # of an executor: pending (no thread has begun it), running …

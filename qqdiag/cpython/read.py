@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from qqdiag.cpython import creators, frames, leaves, locks, loops, registry, tasks, workers
+from qqdiag.cpython import ages, creators, frames, leaves, locks, loops, registry, tasks, workers
 from qqdiag.cpython.causes import Causes
 from qqdiag.cpython.frames import Thread
 from qqdiag.cpython.registry import Books
@@ -12,7 +12,7 @@ from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.strings import printable
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Hex, Say, TaskName, Word
-from qqdiag.snapshot import Loop, Python, PyThread
+from qqdiag.snapshot import Loop, Python, PyThread, Task
 
 MAX_LOOPS = 1_000
 
@@ -44,11 +44,17 @@ def read_python(runtime: Runtime, taken_at: float) -> Python:
         complete=not doubts,
         threads=_threads(runtime, threads, books),
         loops=found_loops,
-        tasks=creators.fill(runtime, found_tasks, [loop.address for loop in found_loops if not loop.opaque]),
+        tasks=_completed(runtime, found_tasks, found_loops),
         locks=locks.read(runtime, found_tasks, causes),
         codes=runtime.codes.table,
         doubts=doubts,
     )
+
+
+def _completed(runtime: Runtime, found: list[Task], found_loops: list[Loop]) -> list[Task]:
+    """The tasks, with since when they wait and where they were created, as far as that is kept."""
+    aged = ages.fill(runtime, found, found_loops)
+    return creators.fill(runtime, aged, [loop.address for loop in found_loops if not loop.opaque])
 
 
 def _threads(runtime: Runtime, threads: list[Thread], books: Books) -> list[PyThread]:

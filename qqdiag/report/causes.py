@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from qqdiag.model import Address, Say
+from qqdiag.model import Address, Say, Seconds
 from qqdiag.report.code import code_of
-from qqdiag.snapshot import Leaf, Lock, Process, Python, PyThread, Sample, Socket, Sockets, Task
+from qqdiag.snapshot import Leaf, Lock, Process, Python, PyThread, Sample, Socket, Sockets, Task, TcpInfo
 
 _MOST_NAMES = 3
 # Frames that every worker thread waits or works in, and that say nothing of the job.
@@ -47,6 +47,12 @@ def causes(sample: Sample, python: Python) -> Causes:
     )
 
 
+def switches(sample: Sample) -> dict[int, tuple[int, int]]:
+    """By native id: how often a thread has given up the processor and been taken it away, as the kernel counts."""
+    rows = sample.process.threads if isinstance(sample.process, Process) else []
+    return {row.tid: (row.voluntary_switches, row.involuntary_switches) for row in rows}
+
+
 def cause(known: Causes, leaf: Leaf, fd: int | None) -> Say | None:
     """What the leaf waits for, but for tasks and timers; None where its kind says it all.
 
@@ -59,7 +65,7 @@ def cause(known: Causes, leaf: Leaf, fd: int | None) -> Say | None:
         return _job(known, leaf)
     if leaf.thread is not None:
         return Say("waits for {thread}", thread=_thread(known, leaf.thread))
-    if fd is not None and kind in ("future", "event", "condition"):
+    if fd is not None and kind in ("future", "event", "condition", "wait", "shield"):
         return _descriptor(known, fd, leaf.writable)
     lock = known.locks.get(leaf.lock) if leaf.lock is not None else None
     if lock is not None:
@@ -131,7 +137,10 @@ def _descriptor(known: Causes, fd: int, writable: bool | None) -> Say:
         return Say("waits for {text}", text=text)
     if writable:
         return Say("waits for {text} to take more bytes", text=text)
-    return Say("waits for {text} to have bytes to read", text=text)
+    text = Say("waits for {text} to have bytes to read", text=text)
+    if row is not None and isinstance(row.tcp, TcpInfo):
+        return Say("{text} (the kernel had its last {age} ago)", text=text, age=Seconds(row.tcp.last_data_received))
+    return text
 
 
 def _peer(address: Address, port: int | None) -> Say:

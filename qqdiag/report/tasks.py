@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Say, Seconds
+from qqdiag.report.ages import ages, cancellations, scopes
 from qqdiag.report.causes import Causes, cause, causes, names_of
 from qqdiag.report.code import code_of, place
 from qqdiag.report.created import created
 from qqdiag.report.deep import endless
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.report.grouping import Group, awaited, groups, unfinished
-from qqdiag.snapshot import Gateway, Leaf, Level, Loop, Python, Snapshot, Task
+from qqdiag.snapshot import Gateway, Leaf, Level, Loop, Python, Snapshot, Task, Timer
 
 _MOST_GROUPS = 40
 _MOST_LINES = 600
@@ -31,6 +33,8 @@ class _Drawing:
     reads: dict[int, int]  # fd of the WebSocket that a task reads, by the task
     causes: Causes
     endless: dict[int, Say]  # by task: that its wait has no end
+    age: Callable[[Task], Say | None]
+    cancelled: dict[int, list[Timer]]  # by task: the timers that cancel it
     made: dict[int, Say]  # where and when a task was created, as far as anything tells
     drawn: set[int] = field(default_factory=set)
     lines: list[Line[Cell]] = field(default_factory=list)
@@ -53,6 +57,8 @@ def task_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell] | No
         reads,
         causes(snapshot.samples[-1], python),
         endless(snapshot),
+        ages(snapshot),
+        cancellations(python),
         created(snapshot, python),
     )
     drawing.lines += [_loop(drawing, loop) for loop in python.loops]
@@ -101,6 +107,8 @@ def _draw(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int, grou
     if len(task.awaiters) > 1:
         text = Say("awaited by {names}", names=names_of(drawing.causes, task.awaiters))
         drawing.lines.append(Line(text, depth + 1, Mark.DIM))
+    for scope in scopes(drawing.python, drawing.cancelled.get(task.address, [])):
+        drawing.lines.append(Line(scope, depth + 1, Mark.DIM))
     for level in _steps(task)[:_LONGEST_CHAIN]:
         drawing.lines.append(_level(drawing.python, level, depth + 1))
     if task.truncated or len(task.chain) > _LONGEST_CHAIN:
@@ -162,7 +170,7 @@ def _end(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int) -> No
         return
     inner = awaited(drawing.tasks, task)
     mark = Mark.BAD if task.address in drawing.culprits else Mark.PLAIN
-    lines: list[Line[Cell]] = [Line(_waits(drawing, task, leaf, len(inner)), depth + 1, mark)]
+    lines: list[Line[Cell]] = [Line(_waits(drawing, task, leaf, len(inner)), depth + 1, mark, drawing.age(task))]
     if task.address in drawing.endless:
         lines.insert(0 if inner else 1, Line(drawing.endless[task.address], depth + 1, Mark.BAD))
     drawing.lines += lines
