@@ -39,7 +39,7 @@ def the_gateway() -> int:
 def gateways() -> list[int]:
     """The pids of every gateway of a known profile, in order."""
     known = profiles()
-    own = set(_ancestors(os.getpid()))
+    own = set(ancestors(os.getpid()))
     by_command = {pid for pid in pids() if pid not in own and any(runs(pid, profile) for profile in known)}
     by_file = {pid for profile in known for pid in _written_pids(profile)} - own
     return sorted(by_command | by_file)
@@ -101,7 +101,7 @@ def _written_pids(profile: Profile) -> Iterator[int]:
         return
 
 
-def _ancestors(pid: int) -> Iterator[int]:
+def ancestors(pid: int) -> Iterator[int]:
     """This process and those that started it: `sudo qqdiag inspect` is no gateway."""
     while pid > 0:
         yield pid

@@ -123,6 +123,14 @@ def record(
     return Recording(_snapshot(target.pid, samples, once, monitored, heap), tuple(memories), _memory_of(whole))
 
 
+def look(target: Live, known: Known, limit: float = LIMIT) -> Sample:
+    """One sample by itself, within `limit` seconds. Raises as `take`."""
+    with ExitStack() as stack:
+        tracer = _tracer(target.pid, stack)
+        sample, _ = _sample(target, time.monotonic() + limit, True, tracer, known, lambda name: None)
+    return sample
+
+
 def _tracer(pid: int, stack: ExitStack) -> Tracer | None:
     """Started before it is needed, so that its start costs no time."""
     if sys.platform != "linux":

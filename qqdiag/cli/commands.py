@@ -135,6 +135,33 @@ def signatures(as_json: bool) -> int:
 
 
 @click.command()
+@click.option("--all", "every", is_flag=True, help="List Python processes without an event loop too.")
+@options.as_json
+@options.raw
+def ps(every: bool, as_json: bool, raw: bool) -> int:
+    """List the processes that have an event loop, and how each is.
+
+    Health is the verdict of one short look: inspect the process for what it rests on.
+
+    Example: qqdiag ps
+    """
+    from qqdiag.redact.listing import process_cells, process_objects
+    from qqdiag.render.rows import objects, table
+    from qqdiag.survey import survey, worst
+
+    with progress() as step:
+        found = survey(step, every=every)
+    if as_json:
+        emit(objects(process_objects(found, raw=raw)))
+    elif found:
+        emit(table(process_cells(found, raw=raw)))
+        note(f"next: qqdiag inspect {worst(found)}")
+    else:
+        note("no process with an event loop is to be seen; with sudo, those of other users are")
+    return 0
+
+
+@click.command()
 @options.target
 @options.as_json
 @click.option("--console", is_flag=True, help="Open its console after the list.")
@@ -207,4 +234,4 @@ def _process(target: Target) -> Live:
     raise UsageError(Say("this needs a running process, not a file"), Say("qqdiag inspect FILE shows what it holds"))
 
 
-ALL = (inspect, report, capture, attach, explain, signatures)
+ALL = (inspect, ps, report, capture, attach, explain, signatures)

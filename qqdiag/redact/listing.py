@@ -1,14 +1,18 @@
-"""The list of known failures, whose ids and titles are our own; and what an aiomonitor lists."""
+"""The list of known failures, whose ids and titles are our own; what an aiomonitor lists; the processes of `ps`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from qqdiag.finding import Signature
 from qqdiag.model import Say, Seconds
-from qqdiag.redact.publisher import Publisher
+from qqdiag.redact.publisher import Public, Publisher
 from qqdiag.redact.shown import Shown, show
 from qqdiag.snapshot import Monitor
+
+if TYPE_CHECKING:
+    from qqdiag.survey import Row
 
 
 def listing(signatures: Iterable[Signature]) -> list[dict[str, Shown]]:
@@ -31,3 +35,18 @@ def monitor_listing(monitor: Monitor) -> list[dict[str, Shown]]:
         }
         for task in monitor.tasks
     ]
+
+
+def process_cells(rows: Sequence[Row], *, raw: bool) -> list[dict[str, Shown]]:
+    """The processes as a table has them; `-` for what one does not have."""
+    publisher = Publisher(raw=raw)
+    return [
+        {name: publisher.cell(Say("-") if value is None else value) for name, value in row._asdict().items()}
+        for row in rows
+    ]
+
+
+def process_objects(rows: Sequence[Row], *, raw: bool) -> list[dict[str, Public]]:
+    """The processes as a program has them."""
+    publisher = Publisher(raw=raw)
+    return [{name: publisher.tree(value) for name, value in row._asdict().items()} for row in rows]

@@ -1,16 +1,32 @@
-"""Lists of equal records: a table without a head for a person, a list of objects for a program."""
+"""Lists of equal records: a table for a person, a list of objects for a program."""
 
 from __future__ import annotations
 
-from qqdiag.redact import Shown, text_of
-from qqdiag.render.jsonout import encoded
+from collections.abc import Mapping, Sequence
+
+from qqdiag.redact import Public, Shown, text_of
+from qqdiag.render.jsonout import encoded, plain
 
 
-def rows(records: list[dict[str, Shown]], as_json: bool) -> str:
-    """One line or object a record."""
+def rows(records: Sequence[Mapping[str, Shown]], as_json: bool) -> str:
+    """One line or object a record, without a head."""
     if as_json:
-        return encoded([{name: text_of(cell) for name, cell in record.items()} for record in records])
-    cells = [[text_of(cell) for cell in record.values()] for record in records]
+        return objects(records)
+    return _lines([[text_of(cell) for cell in record.values()] for record in records])
+
+
+def table(records: Sequence[Mapping[str, Shown]]) -> str:
+    """One line a record, below the names of its fields."""
+    head = [name.replace("_", " ") for name in records[0]] if records else []
+    return _lines([head, *([text_of(cell) for cell in record.values()] for record in records)])
+
+
+def objects(records: Sequence[Mapping[str, Public]]) -> str:
+    """One object a record."""
+    return encoded([{name: plain(value) for name, value in record.items()} for record in records])
+
+
+def _lines(cells: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
     return "".join(f"{line.rstrip()}\n" for line in lines)
