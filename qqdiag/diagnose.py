@@ -16,7 +16,7 @@ from qqdiag.waits import View
 CAUSES = {
     "process-stopped": (
         *("loop-blocked", "hot-loop", "dead-listener", "missing-ack", "half-open", "close-hang", "write-stuck"),
-        *("await-deadlock",),
+        *("await-deadlock", "executor-starved", "loop-spinning", "never-completes"),
     ),
     "loop-blocked": ("hot-loop", "dead-listener", "missing-ack", "half-open", "close-hang", "write-stuck"),
     "hot-loop": ("dead-listener", "missing-ack", "half-open", "close-hang", "write-stuck"),

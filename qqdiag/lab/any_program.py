@@ -34,6 +34,18 @@ def on_message(lab: Lab) -> dict[str, Any]:
     return polling(lab)
 
 
+def on_message_runs(lab: Lab) -> dict[str, Any]:
+    """The same, and it does not rest afterwards."""
+    lab.server.say("now")
+    lab.fact("as-told")
+    return until("running", lambda: outside.in_state(lab.gateway.pid, "R"))
+
+
+def on_message_full(lab: Lab) -> dict[str, Any]:
+    """The same, and the kernel knows of its descriptors."""
+    return {**on_message(lab), "descriptors": outside.descriptors(lab.gateway.pid)}
+
+
 def polling(lab: Lab) -> dict[str, Any]:
     return until("polling", lambda: outside.polling(lab.gateway.pid))
 
@@ -58,4 +70,11 @@ ANY_PROGRAM: tuple[Case, ...] = (
     _healthy("continued", "the process was stopped, and goes on", steps=continued, facts=(READY,)),
     _fails("await-deadlock", "a task waits for one that waits at its lock", model="deadlocking"),
     _healthy("lock-queue", "tasks wait at a lock whose holder is slow", model="queueing"),
+    _fails("never-completes", "a task waits for a future that nobody has", model="losing", deep=True),
+    _healthy("future-kept", "a task waits for a future that somebody keeps", model="keeping", deep=True),
+    _fails("executor-starved", "jobs wait for a thread of a full pool", model="filling"),
+    _healthy("pool-in-use", "as many jobs run as a pool has threads", model="using"),
+    _fails("fd-exhausted", "no file descriptor is left", model="opening", steps=on_message_full),
+    _healthy("many-descriptors", "most file descriptors are in use", model="sharing", steps=on_message_full),
+    _fails("loop-spinning", "a task yields and is ready again at once", model="spinning", steps=on_message_runs),
 )

@@ -55,6 +55,11 @@ def in_state(pid: int, state: str) -> Seen:
     return {"state": state} if _state(pid) == state else None
 
 
+def descriptors(pid: int) -> int:
+    """How many file descriptors the process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def sockets(pid: int) -> list[dict[str, Any]]:
     """TCP sockets of the process: state, queues, ports (/proc/PID/net/tcp of its own network namespace)."""
     rows = (line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:])

@@ -6,10 +6,11 @@ that was due before the first sample is still unserved in the second.
 
 from __future__ import annotations
 
-from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
+from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Name, Percent, Say, Seconds
-from qqdiag.snapshot import Gateway, Task
+from qqdiag.snapshot import Task
 from qqdiag.waits import ONE_SAMPLE, STOPPED, View
+from qqdiag.waits.listeners import listens_to_closed
 from qqdiag.waits.loop_thread import Doing, LoopThread, loop_threads
 
 ID = "hot-loop"
@@ -33,33 +34,21 @@ def match(view: View) -> Match | NoMatch | Unknown:
         return Unknown(view.lacks("process") or (ONE_SAMPLE,))
     if spinning and (lacks := view.lacks("gateway") or (() if view.earlier else (ONE_SAMPLE,))):
         return Unknown(lacks)
+    if spinning:
+        return NoMatch(Say("an event loop computes, and what runs on it is no listener of a closed WebSocket"))
     return NoMatch(Say("every event loop returns to its selector"))
 
 
 def _judge(view: View, thread: LoopThread) -> Finding | None:
     task = view.tasks.get(thread.loop.current_task or 0)
-    listens = task is not None and _listens_to_closed(view, task)
+    listens = task is not None and listens_to_closed(view, task)
     if listens and (thread.overdue_throughout or thread.overdue >= PROVEN):
         because = Say("the running task listens to a WebSocket that is closed, and a due timer stays unserved")
         return _finding(view, thread, task, Confidence.CERTAIN, because)
     if listens and _same_task(view, thread) and _without_system_calls(thread):
         because = Say("the same listener ran in both samples without a system call, but no timer was due to prove it")
         return _finding(view, thread, task, Confidence.LIKELY, because)
-    if thread.overdue < PROVEN:
-        return None
-    because = Say("the loop does not turn, but what runs is not known to be a listener")
-    return _finding(view, thread, task, Confidence.POSSIBLE, because)
-
-
-def _listens_to_closed(view: View, task: Task) -> bool:
-    """Whether the running task is a listener, and each WebSocket that it holds is closed: receive returns at once."""
-    gateway = view.last.gateway
-    if not isinstance(gateway, Gateway):
-        return False
-    held = [ws for ws in gateway.websockets if task.address in ws.holders]
-    named = any(adapter.listener == task.address for adapter in gateway.adapters)
-    listens = named or task.address in gateway.listeners or any(task.address in ws.readers for ws in held)
-    return listens and bool(held) and all(ws.closed for ws in held)
+    return None
 
 
 def _same_task(view: View, thread: LoopThread) -> bool:
@@ -74,13 +63,12 @@ def _without_system_calls(thread: LoopThread) -> bool:
 def _finding(view: View, thread: LoopThread, task: Task | None, confidence: Confidence, because: Say) -> Finding:
     name = task.chain[0].name if task is not None and task.chain else Name("?")
     age = Seconds(max(thread.overdue, view.interval if thread.overdue_throughout else 0.0))
-    possible = confidence is Confidence.POSSIBLE
     return Finding(
         id=ID,
-        severity=Severity.DEGRADED if possible else SEVERITY,
+        severity=SEVERITY,
         confidence=confidence,
         because=because,
-        summary=_computes(name, age) if possible else _spins(name, age),
+        summary=_spins(name, age),
         evidence=tuple(_evidence(view, thread, task)),
         ruled_out=(
             RuledOut("loop-blocked", Say("the thread computes, it does not sleep in a call")),
@@ -88,20 +76,12 @@ def _finding(view: View, thread: LoopThread, task: Task | None, confidence: Conf
                 "busy", Say("a busy loop serves its timers; here one is {late} late", late=Seconds(thread.overdue))
             ),
         ),
-        alternatives=(_ELSEWHERE,) if possible else (),
         tasks=(task.address,) if task is not None else (),
     )
 
 
-_ELSEWHERE = Alternative("loop-spinning", Say("a second look in a minute: whether its work has ended"))
-
-
 def _spins(name: Name, age: Seconds) -> Say:
     return Say("The listener {name} spins without yielding; the event loop has not run for {age}.", name=name, age=age)
-
-
-def _computes(name: Name, age: Seconds) -> Say:
-    return Say("The task {name} computes without yielding; the event loop has not run for {age}.", name=name, age=age)
 
 
 def _evidence(view: View, thread: LoopThread, task: Task | None) -> list[Evidence]:

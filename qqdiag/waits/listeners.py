@@ -59,3 +59,14 @@ def failed_listeners(view: View) -> list[Task]:
     names = {task.chain[0].name for task in view.tasks.values() if unfinished(task) and task.chain}
     ended = [view.tasks[address] for address in listeners if address in view.tasks]
     return [task for task in ended if not unfinished(task) and task.chain and task.chain[0].name not in names]
+
+
+def listens_to_closed(view: View, task: Task) -> bool:
+    """Whether the running task is a listener, and each WebSocket that it holds is closed: receive returns at once."""
+    gateway = view.last.gateway
+    if not isinstance(gateway, Gateway):
+        return False
+    held = [ws for ws in gateway.websockets if task.address in ws.holders]
+    named = any(adapter.listener == task.address for adapter in gateway.adapters)
+    listens = named or task.address in gateway.listeners or any(task.address in ws.readers for ws in held)
+    return listens and bool(held) and all(ws.closed for ws in held)

@@ -62,7 +62,7 @@ def _look(view: View, loop: Loop) -> LoopThread:
         kernel=kernel,
         cpu=cpu,
         system=_share(kernel, before, seconds, user=False),
-        awake=_runs(kernel) and _runs(before) if kernel and before else None,
+        awake=runs(kernel) and runs(before) if kernel and before else None,
         switches=kernel.voluntary_switches - before.voluntary_switches if kernel and before else None,
         overdue=max(0.0, overdue(loop, view.now)),
         overdue_throughout=_overdue_throughout(view, loop),
@@ -80,10 +80,10 @@ def _doing(view: View, loop: Loop, kernel: OsThread | None, cpu: float | None) -
     call = kernel.syscall.reveal() if kernel.syscall else None
     if loop.opaque and call in SELECTORS:  # uvloop waits in C: no Python frame shows it
         return Doing.TURNING
-    return Doing.SPINNING if _runs(kernel) or (cpu or 0.0) >= SPIN_CPU else Doing.BLOCKED
+    return Doing.SPINNING if runs(kernel) or (cpu or 0.0) >= SPIN_CPU else Doing.BLOCKED
 
 
-def _runs(kernel: OsThread) -> bool:
+def runs(kernel: OsThread) -> bool:
     """Whether it computes, or would if it had the CPU."""
     return kernel.state.reveal() == "R" or (kernel.syscall is not None and kernel.syscall.reveal() == "running")
 

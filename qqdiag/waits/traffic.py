@@ -55,3 +55,21 @@ def in_flight_for(tcp: TcpInfo) -> float:
     The timeout is doubled with each retransmission (RFC 6298, 5.5), so that all before it together make one less.
     """
     return min(tcp.last_ack_received, tcp.rto * (1.0 - 0.5**tcp.backoff))
+
+
+def moved_anywhere(view: View) -> bool | None:
+    """Whether any TCP connection moved a byte between the samples, or came or went; None where that is not known."""
+    sections = [sample.sockets for sample in (view.last, view.earlier) if sample is not None]
+    if len(sections) < 2 or any(isinstance(section, Missing) for section in sections):
+        return None
+    now, before = _connections(view.sockets), _connections(view.sockets_before)
+    if {fd: row.inode for fd, row in now.items()} != {fd: row.inode for fd, row in before.items()}:
+        return True
+    moves = [motion(view, fd) for fd, row in now.items() if row.state.reveal() != "LISTEN"]
+    if any(move is not None and (move.acked or move.received) for move in moves):
+        return True
+    return None if None in moves else False
+
+
+def _connections(rows: dict[int, Socket]) -> dict[int, Socket]:
+    return {fd: row for fd, row in rows.items() if row.protocol.reveal() == "tcp"}

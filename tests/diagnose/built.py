@@ -129,7 +129,7 @@ def task(address: int = LISTENER, **values: Any) -> Task:
 
 
 def leaf(address: int, **values: Any) -> Leaf:
-    shape: dict[str, Any] = {"kind": Word("future"), "type": Name("Future"), "state": Word("pending")}
+    shape: dict[str, Any] = {"kind": Word("future"), "type": Name("Future"), "state": Word("pending"), "fd": FD}
     return Leaf(**{**shape, "address": address, **values})
 
 

@@ -142,15 +142,20 @@ def test_a_computation_that_is_no_listener_is_not_called_one() -> None:
         _, late = look(pid, settle=3.5)
     assert early.findings == (), words(early)
     (finding,) = late.findings
-    assert (finding.id, finding.confidence) == ("hot-loop", Confidence.POSSIBLE)
-    assert [other.id for other in finding.alternatives] == ["loop-spinning"]
+    assert (finding.id, finding.confidence) == ("loop-spinning", Confidence.POSSIBLE)
+    assert [other.id for other in finding.alternatives] == ["work"]
 
 
-@pytest.mark.parametrize("name", ["yielding", "failed_other"])
-def test_nothing_is_found_in(name: str) -> None:
-    with patient(name, 0) as pid:
+def test_a_failed_task_that_is_no_listener_is_nothing() -> None:
+    with patient("failed_other", 0) as pid:
         _, diagnosis = look(pid)
     assert diagnosis.verdict == "clear", words(diagnosis)
+
+
+def test_a_task_that_is_ready_again_at_once() -> None:
+    with patient("yielding", 0) as pid:
+        _, diagnosis = look(pid)
+    assert graded(diagnosis) == [("loop-spinning", Severity.DEGRADED)], words(diagnosis)
 
 
 def test_two_runs_of_the_same_failure_have_one_fingerprint() -> None:
