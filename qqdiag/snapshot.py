@@ -217,6 +217,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     awaiters: list[int] = []  # the tasks that wait for it
     cancelling: int = 0  # cancel requests counted (3.11+), at least 1 when one must still be delivered
     awaited_by: list[int] | None = None  # tasks and futures, as the interpreter itself keeps them; None before 3.14
+    started: list[int] = []  # the tasks in the TaskGroups that it has open, whatever it waits for itself
     created: Place | None = None  # who called create_task and the like: kept in debug mode or by an aiomonitor
     creator: int | None = None  # the task that did, and created_at when: kept by an aiomonitor alone
     created_at: float | None = None
@@ -263,6 +264,42 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     opaque: bool = False
 
 
+class Variable(msgspec.Struct, frozen=True, kw_only=True):
+    """A local or an attribute, as far as memory alone tells what it is."""
+
+    name: Name
+    type: Name
+    scope: Word  # local cell free attribute
+    kind: Word  # none bool int float enum text bytes container callable class object unreadable
+    address: int
+    number: int | float | None = None  # below a million; a float to three digits
+    truth: bool | None = None
+    length: int | None = None  # of a container; of a text or bytes where there are more than 128
+    text: FreeText | None = None  # the first 200 characters, or bytes
+    digits: Id | None = None  # a number from a million on
+    called: Name | None = None  # an enum's member, a function or method, a class
+    fd: int | None = None  # of a socket, transport, stream or WebSocket
+    attributes: list[Variable] = []  # of `self`, where it is first met in a chain from the inside
+    omitted: int = 0  # attributes beyond the bound
+
+
+class FrameLocals(msgspec.Struct, frozen=True, kw_only=True):
+    """The locals of one level of a task's chain that are set, by the order of the code's names."""
+
+    task: int
+    level: int
+    variables: list[Variable] = []
+    omitted: int = 0  # locals beyond the bound
+    readable: bool = True
+
+
+class Locals(msgspec.Struct, frozen=True, kw_only=True, tag="locals"):
+    """Locals of the innermost levels of the chains, and how many levels there were no room for."""
+
+    frames: list[FrameLocals] = []
+    omitted: int = 0
+
+
 class Python(msgspec.Struct, frozen=True, kw_only=True, tag="python"):
     """Interpreter state from one frozen copy of the target's memory."""
 
@@ -280,6 +317,7 @@ class Python(msgspec.Struct, frozen=True, kw_only=True, tag="python"):
     loops: list[Loop] = []
     tasks: list[Task] = []
     locks: list[Lock] = []
+    locals: Locals | Missing | None = None  # None: not asked for
     doubts: list[Say] = []
 
 

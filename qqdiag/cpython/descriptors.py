@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from qqdiag.cpython import attributes, callbacks, cython_fields, frames, held
 from qqdiag.cpython.runtime import Runtime
+from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
 from qqdiag.snapshot import Level
 
@@ -70,6 +71,32 @@ WAITS = {
     "AsyncIOBackend.wait_readable": Wait(ANYIO, (), False, start="fd"),
     "AsyncIOBackend.wait_writable": Wait(ANYIO, (), True, start="fd"),
 }
+
+
+# By class, how its instances lead to the transport.
+ENDS = {
+    "asyncio.transports.BaseTransport": (),
+    "asyncio.streams.StreamReader": ("_transport",),
+    "asyncio.streams.StreamWriter": ("_transport",),
+    "aiohttp.client_ws.ClientWebSocketResponse": ("_writer", "transport"),
+    "aiohttp.web_ws.WebSocketResponse": ("_writer", "transport"),
+    "aiohttp.connector.Connection": ("_protocol", "transport"),
+    "aiohttp.base_protocol.BaseProtocol": ("transport",),
+    "websockets.asyncio.connection.Connection": ("transport",),
+    "websockets.legacy.protocol.WebSocketCommonProtocol": ("transport",),
+    "anyio._backends._asyncio.SocketStream": ("_transport",),
+    "discord.gateway.DiscordWebSocket": ("socket", "_writer", "transport"),
+}
+SOCKET = "_socket.socket"
+
+
+def of_object(runtime: Runtime, address: int, info: TypeInfo) -> int | None:
+    """The fd of a socket, transport, stream or WebSocket; None for anything else, and where it is closed."""
+    if SOCKET in info.bases:  # its first field, -1 once it is closed (PySocketSockObject, Modules/socketmodule.h)
+        fd = runtime.objects.read_int(address + runtime.layout.object_type + 8)
+        return fd if fd >= 0 else None
+    way = next((ENDS[base] for base in info.bases if base in ENDS), None)
+    return None if way is None else _follow(runtime, address, way)
 
 
 def of_levels(runtime: Runtime, levels: list[Level], outward: int = OUTWARD) -> Watched | None:

@@ -182,7 +182,7 @@ class Objects:
         info = self.type_of(address)
         if info.flags & (LIST | TUPLE) or "collections.deque" in info.bases:
             return containers.size(self.memory, self.layout, address)
-        if info.flags & DICT or "builtins.set" in info.bases:
+        if info.flags & DICT or "builtins.set" in info.bases or "builtins.frozenset" in info.bases:
             return self.read_word(address + (self.layout.dict_used if info.flags & DICT else 24))
         return None
 

@@ -26,7 +26,7 @@ TRUTH: dict[str, dict[str, object]] = {"fds": {}, "writable": {}, "peers": {}}
 
 
 def begin(name: str, coroutine: Awaitable[object], place: str | Callable[[], bool]) -> asyncio.Task:
-    """Start a task that will wait at `place`: the qualname of its innermost coroutine, or what tells that it is there."""
+    """Start a task that will wait at `place`: its innermost coroutine's qualname, or what tells that it is there."""
     return begun(name, asyncio.get_running_loop().create_task(coroutine), place)
 
 
@@ -230,7 +230,7 @@ def sockets() -> None:
     unconnected = socket.socket()
     unconnected.setblocking(False)
     waits("sock_connect", unconnected, True, full_listener())
-    if sys.version_info >= (3, 11):
+    if hasattr(loop, "sock_recvfrom"):  # since 3.11, where the base class has it
         datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         datagrams.bind(("127.0.0.1", 0))
         datagrams.setblocking(False)
