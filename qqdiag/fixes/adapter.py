@@ -17,6 +17,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, field
+from functools import partial
 
 import aiohttp
 from aiohttp import WSMsgType
@@ -82,7 +83,7 @@ class Adapter:
         self.stopped = False  # for good, by a close code
         self.beating: asyncio.Task[None] | None = None
         self.is_ready = asyncio.Event()
-        self.answers = Answers(self.api, self._content, self._admitted, self.timing.delays)
+        self.answers = Answers(self.api, partial(self.model, self), self._admitted, self.timing.delays)
         self.handling = self.answers.tasks
         self.gate = SendGate(self.is_ready, lambda: self.listening, self.timing.send_wait)
         self.attempt = 0
@@ -284,14 +285,10 @@ class Adapter:
         self.is_ready.set()
         log.info("ready by %s", frame.event)
 
-    async def _content(self, message: Incoming) -> str | None:
-        return await self.model(self, message)
-
     async def _admitted(self) -> None:
         """Wait for the connection: what is sent right after it broke may be taken by REST and not delivered."""
         if "send-gate" in self.without:
-            async with asyncio.timeout(self.timing.send_wait):
-                await self.is_ready.wait()
+            await asyncio.wait_for(self.is_ready.wait(), self.timing.send_wait)
             return
         try:
             await self.gate.passed()

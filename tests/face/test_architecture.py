@@ -26,6 +26,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 ARROW = """
 model
 errors
+as_root
 output
 snapshot codec
 profiles
@@ -43,7 +44,7 @@ render
 access find target run capture
 fixes
 lab
-attach exits publish
+attach exits publish survey
 cli __main__
 """
 PLACES = {part: place for place, line in enumerate(ARROW.split("\n")) for part in line.split()}
