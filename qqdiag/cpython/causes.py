@@ -21,6 +21,7 @@ class Causes:
     threads: list[Thread]
     loops: list[int]
     held: Held = dataclasses.field(default_factory=dict)
+    started: Held = dataclasses.field(default_factory=dict)  # by task: those in the task groups that it has open
 
     @functools.cached_property
     def workers(self) -> dict[int, int]:

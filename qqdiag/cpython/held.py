@@ -24,6 +24,10 @@ EXIT_STACK = "contextlib.AsyncExitStack"
 MAX_DEPTH = 5  # managers within managers
 MAX_ENTERED = 1_000  # in one AsyncExitStack
 
+# Structured concurrency: what is open has the tasks that were started in it, in a set of this attribute.
+GROUPS = {"asyncio.taskgroups.TaskGroup": "_tasks", "anyio._backends._asyncio.TaskGroup": "_tasks"}
+MAX_STARTED = 100_000  # in one group
+
 Held = dict[int, list[int]]
 
 
@@ -33,13 +37,17 @@ class _Search:
     value stack depends on the place alone."""
 
     runtime: Runtime
+    started: Held
     held: Held = dataclasses.field(default_factory=dict)
     bare: set[tuple[int, int | None, bool]] = dataclasses.field(default_factory=set)
 
 
-def holders(runtime: Runtime, chains: Iterable[tuple[int, list[Level]]]) -> Held:
-    """By lock: the tasks that hold it, given each task with its chain. What cannot be read holds nothing."""
-    search = _Search(runtime)
+def holders(runtime: Runtime, chains: Iterable[tuple[int, list[Level]]], started: Held | None = None) -> Held:
+    """By lock: the tasks that hold it, given each task with its chain. What cannot be read holds nothing.
+
+    `started` gets, by task, those in the task groups that it has open.
+    """
+    search = _Search(runtime, {} if started is None else started)
     bare = search.bare
     for task, levels in chains:
         for index, level in enumerate(levels):
@@ -71,6 +79,7 @@ def _level(search: _Search, task: int, levels: list[Level], index: int) -> None:
             managers.pop()
         within = {other.address for other in levels}
         for manager in managers:
+            search.started.setdefault(task, []).extend(_started(runtime, manager))
             for lock in _locks(runtime, manager, within, MAX_DEPTH):
                 if not _gave_up(runtime, levels[index + 1 :], lock):
                     tasks = search.held.setdefault(lock, [])
@@ -78,6 +87,14 @@ def _level(search: _Search, task: int, levels: list[Level], index: int) -> None:
                         tasks.append(task)
     except Unreadable:
         return
+
+
+def _started(runtime: Runtime, manager: int) -> list[int]:
+    """The tasks in a task group; none where the manager is no group."""
+    bases = runtime.objects.type_of(manager).bases
+    attribute = next((GROUPS[base] for base in bases if base in GROUPS), None)
+    held = runtime.objects.attribute(manager, attribute) if attribute else None
+    return runtime.objects.items(held, MAX_STARTED) if held else []
 
 
 def _stack(runtime: Runtime, level: Level) -> list[int]:

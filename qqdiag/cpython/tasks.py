@@ -60,7 +60,8 @@ def read(runtime: Runtime, raw: list[Fields], causes: Causes) -> list[Task]:
     """The tasks, with their chains and leaves. First all chains: who holds a lock is seen in them."""
     context = Context(runtime, _stacks(causes.threads), {found.coroutine for found in raw})
     steps = [_step(context, found) for found in raw]
-    causes.held = held.holders(runtime, ((step.fields.address, step.chain.levels) for step in steps))
+    levels = ((step.fields.address, step.chain.levels) for step in steps)
+    causes.held = held.holders(runtime, levels, causes.started)
     found = [_task(runtime, step, causes) for step in steps]
     edges.link(found)
     return found
@@ -109,6 +110,7 @@ def _task(runtime: Runtime, step: Step, causes: Causes) -> Task:
         exception_fetched=not found.log_traceback if _failed(runtime, found) else None,
         cancelling=found.cancelling,
         awaited_by=_awaited_by(runtime, found),
+        started=causes.started.get(found.address, []),
         truncated=chain.truncated,
         doubts=step.doubts + chain.doubts,
     )

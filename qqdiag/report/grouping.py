@@ -38,7 +38,7 @@ def groups(python: Python, culprits: set[int], known: set[int], endless: Collect
         first = group.tasks[0]
         runs, ours = first.state.reveal() == "running", any(task.address in known for task in group.tasks)
         ends = first.address not in endless
-        return not group.culprit, not runs, not ours, ends, -len(group.tasks), _number(first)
+        return not group.culprit, not runs, not ours, ends, -len(group.tasks), number(first)
 
     return sorted(found, key=rank)
 
@@ -52,13 +52,19 @@ def awaited(tasks: dict[int, Task], task: Task) -> list[Task]:
     return [tasks[address] for address in wanted if address is not None and address in tasks]
 
 
+def below(tasks: dict[int, Task], task: Task) -> list[Task]:
+    """The tasks that are drawn below a task: those that it waits for, and those of the task groups that it has open."""
+    found = awaited(tasks, task)
+    return found + [tasks[one] for one in task.started if one in tasks and tasks[one] not in found]
+
+
 def unfinished(task: Task) -> bool:
     return task.state.reveal() in ("pending", "running")
 
 
 def _roots(tasks: dict[int, Task]) -> list[Task]:
     live = [task for task in tasks.values() if unfinished(task)]
-    waited_for = {inner.address for task in live for inner in awaited(tasks, task) if inner is not task}
+    waited_for = {inner.address for task in live for inner in below(tasks, task) if inner is not task}
     roots = [task for task in live if task.address not in waited_for]
     reached = _reached(tasks, roots)
     for task in live:  # what is left now is only reached from itself: rings
@@ -75,17 +81,17 @@ def _reached(tasks: dict[int, Task], start: Iterable[Task]) -> set[int]:
         task = todo.pop()
         if task.address not in seen:
             seen.add(task.address)
-            todo += awaited(tasks, task)
+            todo += below(tasks, task)
     return seen
 
 
 def _group(tasks: dict[int, Task], members: list[Task], culprits: set[int]) -> Group:
-    members.sort(key=lambda task: (task.address not in culprits, _number(task)))
+    members.sort(key=lambda task: (task.address not in culprits, number(task)))
     guilty = any(_reached(tasks, [task]) & culprits for task in members) if culprits else False
     return Group(tuple(members), guilty)
 
 
-def _number(task: Task) -> int:
+def number(task: Task) -> int:
     """7 of `Task-7`: in the order of their creation."""
     number = task.name.reveal().rpartition("-")[2]
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
@@ -101,7 +107,7 @@ def _shape(python: Python, tasks: dict[int, Task], task: Task, path: tuple[int, 
         end = leaf.kind.reveal(), leaf.state.reveal(), leaf.deadline_at is None, leaf.job, leaf.fd is None
     inner: tuple[object, ...] = ()
     if len(path) < _DEEPEST:
-        inner = tuple(_shape(python, tasks, other, (*path, task.address)) for other in awaited(tasks, task))
+        inner = tuple(_shape(python, tasks, other, (*path, task.address)) for other in below(tasks, task))
     return task.state.reveal(), tuple(_step(python, level) for level in task.chain), end, inner
 
 

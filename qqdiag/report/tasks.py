@@ -13,11 +13,12 @@ from qqdiag.report.code import code_of, place
 from qqdiag.report.created import created
 from qqdiag.report.deep import endless
 from qqdiag.report.document import Cell, Line, Mark, Section
-from qqdiag.report.grouping import Group, awaited, groups, unfinished
+from qqdiag.report.grouping import Group, awaited, below, groups, number, unfinished
 from qqdiag.snapshot import Gateway, Leaf, Level, Loop, Python, Snapshot, Task, Timer
 
 _MOST_GROUPS = 40
 _MOST_LINES = 600
+_MOST_DONE = 20
 _DEEPEST = 12
 _LONGEST_CHAIN = 40
 _ITERATORS = frozenset({"FutureIter", "coroutine_wrapper"})
@@ -115,6 +116,7 @@ def _draw(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int, grou
         drawing.lines.append(Line(Say("the chain goes on"), depth + 1, Mark.DIM))
     drawing.lines += [Line(Say("doubt: {doubt}", doubt=doubt), depth + 1, Mark.WARN) for doubt in task.doubts[:5]]
     _end(drawing, task, (*path, task.address), depth)
+    _group(drawing, task, depth)
 
 
 def _ring(drawing: _Drawing, first: Task, ring: tuple[int, ...]) -> Say:
@@ -179,6 +181,21 @@ def _end(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int) -> No
             _draw(drawing, other, path, depth + 2)
 
 
+def _group(drawing: _Drawing, task: Task, depth: int) -> None:
+    """The tasks of the task groups that it has open, where it does not wait for these: it may wait for anything."""
+    waited = {other.address for other in awaited(drawing.tasks, task)}
+    started = [one for one in below(drawing.tasks, task) if one.address not in waited and unfinished(one)]
+    if not started:
+        return
+    drawing.lines.append(Line(Say("has a task group open, with {count} tasks", count=len(started)), depth + 1))
+    for other in sorted(started, key=number)[:_MOST_GROUPS]:
+        if depth < _DEEPEST and len(drawing.lines) < _MOST_LINES:
+            if other.address in drawing.drawn:
+                drawing.lines.append(Line(Say("{name}, drawn above", name=other.name), depth + 2, Mark.DIM))
+            else:
+                _draw(drawing, other, (), depth + 2)
+
+
 def _waits(drawing: _Drawing, task: Task, leaf: Leaf, tasks: int) -> Say:
     fd = drawing.reads.get(task.address) if leaf.fd is None else leaf.fd
     text = _drawn(drawing, leaf, tasks) or cause(drawing.causes, leaf, fd)
@@ -217,7 +234,11 @@ def _parts(tasks: int, futures: int) -> Say:
 
 
 def _finished(drawing: _Drawing) -> None:
-    for task in [task for task in drawing.python.tasks if not unfinished(task)][:20]:
+    done = [task for task in drawing.python.tasks if not unfinished(task)]
+    if done:
+        text = Say("done, and something still refers to them: {count}", count=len(done))
+        drawing.lines.append(Line(text, mark=Mark.DIM))
+    for task in sorted(done, key=lambda task: task.address not in drawing.culprits)[:_MOST_DONE]:
         text = Say("{name}, {state}", name=task.name, state=task.state)
         if task.exception is not None:
             text = Say("{text} with {exception}", text=text, exception=task.exception)
