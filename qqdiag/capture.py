@@ -30,6 +30,7 @@ from qqdiag import __version__, codec
 from qqdiag.collect import attempt, tasks
 from qqdiag.collect import deep as heap
 from qqdiag.collect.thread_ids import as_here
+from qqdiag.cpython.known import Known
 from qqdiag.errors import BadCapture, QqdiagError
 from qqdiag.memory.source import Region
 from qqdiag.memory.stored import Stored
@@ -230,7 +231,7 @@ def _decoded_again(sample: Sample, memory: Stored) -> Sample:
     if isinstance(stored, Missing) or stored.method.reveal() in ("double-read", "unpaused"):
         return sample
     try:
-        python, gateway = tasks.walk(profiles())(memory)
+        python, gateway = tasks.walk(profiles(), Known(variables=stored.locals is not None))(memory)
     except QqdiagError as error:
         return _as_stored(sample, stored, error.message)
     if isinstance(python, Missing):

@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
+
+from msgspec.structs import replace
 
 from qqdiag.collect import Pending, begin, guarded
 from qqdiag.collect import process as processes
@@ -31,6 +33,8 @@ DEEP_LIMIT = 30.0  # seconds for a walk over the heap, which is asked for
 KERNEL_LIMIT = 2.0  # seconds for each of the parts that the kernel tells
 
 Progress = Callable[[str], None]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Memory(NamedTuple):
@@ -60,28 +64,45 @@ class Once(NamedTuple):
 
 
 def take(
-    target: Target, interval: float, *, pause: bool = True, deep: bool = False, progress: Progress | None = None
+    target: Target,
+    interval: float,
+    *,
+    pause: bool = True,
+    deep: bool = False,
+    variables: bool = False,
+    progress: Progress | None = None,
 ) -> Snapshot:
     """A snapshot of a running process or of a core file, or the one that a capture holds.
 
     `interval`: seconds between the two samples, 0 for one sample. `pause`: whether the target may stand still for the
-    moment of a copy. `deep`: whether the heap of a process is walked too. `progress` is told each step.
+    moment of a copy. `deep`: whether the heap of a process is walked too. `variables`: whether the locals of frames are
+    read too. `progress` is told each step.
     Raises TargetGone, NotReadable (not Python) and BadCapture.
     """
     if isinstance(target, CaptureFile):
         from qqdiag import capture
 
-        return capture.open(target.path, deep=deep)
+        return _with_locals(capture.open(target.path, deep=deep), variables)
     if isinstance(target, Core):
-        return record_core(target, deep=deep).snapshot
-    return record(target, interval, pause=pause, deep=deep, progress=progress).snapshot
+        return record_core(target, deep=deep, variables=variables).snapshot
+    return record(target, interval, pause=pause, deep=deep, variables=variables, progress=progress).snapshot
 
 
-def record_core(target: Core, *, deep: bool = False, full: bool = False) -> Recording:
+def _with_locals(snapshot: Snapshot, wanted: bool) -> Snapshot:
+    """A capture has the locals that were read when it was made, whether they are asked for or not; else it says so."""
+    last = snapshot.samples[-1]
+    if not wanted or isinstance(last.python, Missing) or last.python.locals is not None:
+        return snapshot
+    missing = Missing(Say("the capture was made without the locals"), Say("qqdiag capture PID --locals -o FILE"))
+    last = replace(last, python=replace(last.python, locals=missing))
+    return replace(snapshot, samples=[*snapshot.samples[:-1], last])
+
+
+def record_core(target: Core, *, deep: bool = False, full: bool = False, variables: bool = False) -> Recording:
     """As `record`, of a core file. Raises NotReadable."""
     from qqdiag.collect import core
 
-    seen = core.read(target.path, target.sysroot, heap=deep, full=full)
+    seen = core.read(target.path, target.sysroot, heap=deep, full=full, variables=variables)
     memory = Memory(seen.pages, seen.regions)
     return Recording(seen.snapshot, (memory,), _memory_of(seen.whole), seen.machine)
 
@@ -97,6 +118,7 @@ def record(
     pause: bool = True,
     deep: bool = False,
     full: bool = False,
+    variables: bool = False,
     progress: Progress | None = None,
 ) -> Recording:
     """As `take`, of a running process, with the memory that a capture needs. `full`: all that it can write to, and
@@ -104,11 +126,11 @@ def record(
     step = progress or (lambda name: None)
     deadline = time.monotonic() + LIMIT + interval
     with ExitStack() as stack:
-        tracer = _tracer(target.pid, stack) if pause else None
-        known = Known()
+        tracer = _tracer(target.pid, stack) if pause and target.refused is None else None
+        known = Known(variables=variables)
         sample, *memories = _sample(target, deadline, pause, tracer, known, step)
         samples = [sample]
-        once = _begin_once(target.pid, sample, deadline)
+        once = _begin_once(target, sample, deadline)
         if interval > 0:
             step("interval")
             time.sleep(max(0.0, sample.taken_at + interval - time.monotonic()))
@@ -116,8 +138,8 @@ def record(
             samples.append(sample)
             # What the first look learned the second did not read again.
             memories.append(second._replace(pages=memories[0].pages | second.pages))
-        whole = _whole(target.pid, pause, tracer, step) if full else None
-        heap = whole.heap if isinstance(whole, Whole) else _deep(target.pid, pause, tracer, step) if deep else whole
+        whole = _whole(target, pause, tracer, step) if full else None
+        heap = whole.heap if isinstance(whole, Whole) else _deep(target, pause, tracer, step) if deep else whole
     step("witness, logs, monitor")
     monitored = _monitor(target.pid, sample, deadline)
     return Recording(_snapshot(target.pid, samples, once, monitored, heap), tuple(memories), _memory_of(whole))
@@ -153,7 +175,7 @@ def _sample(
     sockets = guarded("sockets", min(deadline, time.monotonic() + KERNEL_LIMIT), socket_tables.collect, target.pid)
     step("tasks")
     read: memory.Read | NotReadable | Missing = guarded(
-        "python", deadline, _read, target.pid, deadline, pause, tracer, known
+        "python", deadline, _read, target, deadline, pause, tracer, known
     )
     target.check()
     if isinstance(read, NotReadable):
@@ -165,23 +187,36 @@ def _sample(
 
 
 def _read(
-    pid: int, deadline: float, pause: bool, tracer: Tracer | None, known: Known
+    target: Live, deadline: float, pause: bool, tracer: Tracer | None, known: Known
 ) -> memory.Read | NotReadable | Missing:
     """The target's memory. That it is no Python ends the run, so it is an answer here and no part that is missing."""
+    pid = target.pid
     if sys.platform != "linux":
         return Missing(Say("the memory of a process is read on Linux only"), Say("py-spy dump --pid {pid}", pid=pid))
+    if target.refused is not None:
+        raise target.refused
     try:
         return memory.collect(pid, deadline, pause=pause, tracer=tracer, known=known)
     except NotReadable as error:
         return error
 
 
-def _begin_once(pid: int, sample: Sample, deadline: float) -> Once:
+def _of_this_program(target: Live, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What the function reads of the target's memory, if that may be read and is of the program that was sampled."""
+    if target.refused is not None:
+        raise target.refused
+    found = function(*args, **kwargs)
+    target.check()
+    return found
+
+
+def _begin_once(target: Live, sample: Sample, deadline: float) -> Once:
     from qqdiag.collect import logs, threads
 
+    pid = target.pid
     profile = _profile(pid, sample)
     return Once(
-        begin("witness", deadline, threads.collect, pid),
+        begin("witness", deadline, _of_this_program, target, threads.collect, pid),
         begin("logs", deadline, logs.collect, pid, profile) if profile else None,
     )
 
@@ -195,14 +230,13 @@ def _monitor(pid: int, sample: Sample, deadline: float) -> Monitor | Missing | N
     return guarded("monitor", deadline, monitor.collect, pid, sample.sockets)
 
 
-def _deep(pid: int, pause: bool, tracer: Tracer | None, step: Progress) -> Deep | Missing:
+def _deep(target: Live, pause: bool, tracer: Tracer | None, step: Progress) -> Deep | Missing:
     """The walk over the heap, with a deadline of its own."""
     if sys.platform != "linux":
         return Missing(Say("the memory of a process is read on Linux only"), Say("inspect it there"))
     step("heap")
     deadline = time.monotonic() + DEEP_LIMIT
-    found: Deep | Missing = guarded("heap", deadline, _walk_heap, pid, deadline, pause, tracer)
-    return found
+    return guarded("heap", deadline, _of_this_program, target, _walk_heap, target.pid, deadline, pause, tracer)
 
 
 def _walk_heap(pid: int, deadline: float, pause: bool, tracer: Tracer | None) -> Deep | Missing:
@@ -211,7 +245,7 @@ def _walk_heap(pid: int, deadline: float, pause: bool, tracer: Tracer | None) ->
     return deep.collect(pid, deadline, pause=pause, tracer=tracer)
 
 
-def _whole(pid: int, pause: bool, tracer: Tracer | None, step: Progress) -> Whole | Missing:
+def _whole(target: Live, pause: bool, tracer: Tracer | None, step: Progress) -> Whole | Missing:
     """All memory, within the time for the heap."""
     if sys.platform != "linux":
         return Missing(Say("the memory of a process is read on Linux only"), Say("capture it there"))
@@ -219,7 +253,9 @@ def _whole(pid: int, pause: bool, tracer: Tracer | None, step: Progress) -> Whol
 
     step("all memory")
     deadline = time.monotonic() + DEEP_LIMIT
-    return guarded("memory", deadline, whole.collect, pid, deadline, pause=pause, tracer=tracer)
+    return guarded(
+        "memory", deadline, _of_this_program, target, whole.collect, target.pid, deadline, pause=pause, tracer=tracer
+    )
 
 
 def _profile(pid: int, sample: Sample) -> Profile | None:

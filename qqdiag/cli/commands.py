@@ -25,23 +25,32 @@ if TYPE_CHECKING:
 @options.interval
 @options.pause
 @options.deep
+@options.variables
 @options.sysroot
 @options.as_json
 @options.raw
 def inspect(
-    target: str | None, interval: float, pause: bool, deep: bool, sysroot: Path | None, as_json: bool, raw: bool
+    target: str | None,
+    interval: float,
+    pause: bool,
+    deep: bool,
+    variables: bool,
+    sysroot: Path | None,
+    as_json: bool,
+    raw: bool,
 ) -> int:
     """Say why a gateway is silent, the verdict first and last.
 
     Example: qqdiag inspect 1234 --interval 2
     """
-    return look_at(target, interval, pause, as_json, raw, deep, sysroot)
+    return look_at(target, interval, pause, as_json, raw, deep, sysroot, variables)
 
 
 @click.command()
 @options.target
 @options.interval
 @options.pause
+@options.variables
 @options.sysroot
 @options.output
 @click.option("--format", "form", type=click.Choice(["md", "json", "text"]), default="md", show_default=True)
@@ -51,6 +60,7 @@ def report(
     target: str | None,
     interval: float,
     pause: bool,
+    variables: bool,
     sysroot: Path | None,
     output: Path | None,
     form: str,
@@ -65,7 +75,7 @@ def report(
     from qqdiag.output import write_private
     from qqdiag.publish import page
 
-    snapshot, diagnosis = _examine(target, interval, pause, sysroot=sysroot)
+    snapshot, diagnosis = _examine(target, interval, pause, sysroot=sysroot, variables=variables)
     text = page(snapshot, diagnosis, form, raw)
     if output is None or str(output) == "-":
         emit(text)
@@ -80,10 +90,18 @@ def report(
 @options.pause
 @options.deep
 @options.full
+@options.variables
 @options.sysroot
 @options.required_output
 def capture(
-    target: str | None, interval: float, pause: bool, deep: bool, full: bool, sysroot: Path | None, output: Path
+    target: str | None,
+    interval: float,
+    pause: bool,
+    deep: bool,
+    full: bool,
+    variables: bool,
+    sysroot: Path | None,
+    output: Path,
 ) -> int:
     """Keep everything that the diagnosis needs, to repeat it elsewhere and later. It holds secrets.
 
@@ -96,9 +114,10 @@ def capture(
     found = resolve(target, sysroot)
     with progress() as step:
         if isinstance(found, Core):
-            recording = record_core(found, deep=deep, full=full)
+            recording = record_core(found, deep=deep, full=full, variables=variables)
         else:
-            recording = record(_process(found), interval, pause=pause, deep=deep, full=full, progress=step)
+            live = _process(found)
+            recording = record(live, interval, pause=pause, deep=deep, full=full, variables=variables, progress=step)
     write(output, recording)
     note(f"{output.stat().st_size / 1e6:.1f} MB were written")
     note("what was written holds the gateway's secrets: never post it. To post: qqdiag report FILE")
@@ -191,25 +210,32 @@ def look_at(
     raw: bool = False,
     deep: bool = False,
     sysroot: Path | None = None,
+    variables: bool = False,
 ) -> int:
     """Examine a target, print it, and give the exit code of the verdict."""
     from qqdiag.exits import of_diagnosis
     from qqdiag.publish import page
 
-    snapshot, diagnosis = _examine(target, interval, pause, deep, sysroot)
+    snapshot, diagnosis = _examine(target, interval, pause, deep, sysroot, variables)
     emit(page(snapshot, diagnosis, "json" if as_json else "text", raw, width()))
     return of_diagnosis(diagnosis)
 
 
 def _examine(
-    target: str | None, interval: float, pause: bool, deep: bool = False, sysroot: Path | None = None
+    target: str | None,
+    interval: float,
+    pause: bool,
+    deep: bool = False,
+    sysroot: Path | None = None,
+    variables: bool = False,
 ) -> tuple[Snapshot, Diagnosis]:
     from qqdiag.diagnose import diagnose
     from qqdiag.run import take
     from qqdiag.target import resolve
 
     with progress() as step:
-        snapshot = take(resolve(target, sysroot), interval, pause=pause, deep=deep, progress=step)
+        found = resolve(target, sysroot)
+        snapshot = take(found, interval, pause=pause, deep=deep, variables=variables, progress=step)
     return snapshot, diagnose(snapshot)
 
 

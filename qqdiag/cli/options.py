@@ -12,6 +12,9 @@ interval = click.option(
 )
 pause = click.option("--pause/--no-pause", default=True, help="Whether the target may stand still for under 1 ms.")
 deep = click.option("--deep", is_flag=True, help="Walk the heap too: what no registry has, waits without an end.")
+variables = click.option(
+    "--locals", "variables", is_flag=True, help="Read the locals of suspended frames too, and the attributes of self."
+)
 full = click.option("--full", is_flag=True, help="Keep all memory that it can write to, up to 448 MiB: it is large.")
 sysroot = click.option(
     "--sysroot",

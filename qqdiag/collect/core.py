@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from qqdiag.collect import attempt, deep, lacking, rooted, whole
 from qqdiag.collect.tasks import Parts, uncollected, walk
+from qqdiag.cpython.known import Known
 from qqdiag.errors import NotReadable
 from qqdiag.memory.core import CoreMemory
 from qqdiag.memory.originals import open_here
@@ -42,15 +43,22 @@ def collect(path: FilePath, sysroot: FilePath | None = None) -> Snapshot:
     return read(path, sysroot).snapshot
 
 
-def read(path: FilePath, sysroot: FilePath | None = None, *, heap: bool = False, full: bool = False) -> Seen:
+def read(
+    path: FilePath,
+    sysroot: FilePath | None = None,
+    *,
+    heap: bool = False,
+    full: bool = False,
+    variables: bool = False,
+) -> Seen:
     """As `collect`, with the memory behind it. Raises NotReadable (no core, no Python, its files are missing).
 
     `sysroot`: the folder below which the files of the process lie, as gdb calls it. `heap`: whether the heap is walked
-    too, `full`: whether all that the process could write to is wanted.
+    too, `full`: whether all that the process could write to is wanted, `variables`: whether locals are.
     """
     with _memory(path, sysroot) as core:
         with uncollected():
-            python, gateway = _walk(core)
+            python, gateway = _walk(core, variables)
         pages, regions = dict(core.pages), list(core.regions())
         kept = attempt("heap", whole.of_core, core) if full else None
         found = _heap(core, heap or full, kept)
@@ -86,9 +94,9 @@ def _below(sysroot: FilePath, path: str) -> int:
     return rooted.open_file(root, path.removeprefix(root) if path.startswith(f"{root}/") else path)
 
 
-def _walk(core: CoreMemory) -> Parts:
+def _walk(core: CoreMemory, variables: bool) -> Parts:
     try:
-        python, gateway = walk(profiles())(core)
+        python, gateway = walk(profiles(), Known(variables=variables))(core)
     except NotReadable as error:
         raise lacking.with_files(error, core.originals) from error
     if isinstance(python, Python):

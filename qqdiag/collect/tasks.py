@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from qqdiag.collect import attempt
+from qqdiag.cpython import variables
 from qqdiag.cpython.known import Known
 from qqdiag.cpython.read import read_python
 from qqdiag.cpython.runtime import Runtime, attach
@@ -19,7 +20,7 @@ from qqdiag.memory.pause import Tracer
 from qqdiag.memory.source import MemorySource, Region
 from qqdiag.model import Missing, Say
 from qqdiag.profiles import Profile, profiles
-from qqdiag.snapshot import Gateway, Python, Task
+from qqdiag.snapshot import Gateway, Locals, Python, Task
 
 CHANGED = 0.2  # share of the tasks that may differ between two unpaused readings before they are read again
 
@@ -76,6 +77,8 @@ def walk(patterns: Sequence[Profile], known: Known | None = None) -> Callable[[M
         python = attempt("python", read_python, runtime, time.monotonic())
         if isinstance(python, Missing):
             return python, python
+        if known.variables:
+            python = replace(python, locals=attempt("locals", variables.read, runtime, python.tasks))
         return python, attempt("gateway", _gateway, runtime, python, patterns)
 
     return read
@@ -100,7 +103,15 @@ def agree(one: Parts, two: Parts) -> Parts | None:
     if changed:
         doubt = Say("{count} tasks changed while they were read without a pause and are left out", count=changed)
         after = replace(after, doubts=[*after.doubts, doubt], complete=False)
-    return replace(after, tasks=tasks), two[1]
+    return replace(after, tasks=tasks, locals=_of_tasks(after, tasks)), two[1]
+
+
+def _of_tasks(python: Python, tasks: list[Task]) -> Locals | Missing | None:
+    """The locals of these tasks alone."""
+    if not isinstance(python.locals, Locals):
+        return python.locals
+    kept = {task.address for task in tasks}
+    return replace(python.locals, frames=[frame for frame in python.locals.frames if frame.task in kept])
 
 
 def _essence(task: Task) -> object:

@@ -42,6 +42,7 @@ class Known:
     shapes: dict[int, tuple[tuple[int, ...], Shape]] = dataclasses.field(default_factory=dict)  # by its names' objects
     modules: dict[tuple[int, str], tuple[int, bytes]] = dataclasses.field(default_factory=dict)
     indexes: dict[int, tuple[tuple[int, ...], dict[str, int]]] = dataclasses.field(default_factory=dict)
+    variables: bool = False  # whether the walks read the locals of frames too
     pages: set[int] = dataclasses.field(default_factory=set)  # where it makes new objects
 
 
