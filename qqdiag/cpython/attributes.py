@@ -7,7 +7,9 @@ import struct
 from typing import TYPE_CHECKING
 
 from qqdiag.cpython import containers
+from qqdiag.cpython.layout import WORD, record
 from qqdiag.cpython.typeinfo import HEAP_TYPE, INLINE_VALUES, MANAGED_DICT, TypeInfo
+from qqdiag.memory.live import OUTSIDE, PAGE, WITHIN
 from qqdiag.memory.source import Unreadable
 
 if TYPE_CHECKING:
@@ -73,7 +75,13 @@ def read_values(objects: Objects, address: int) -> list[int]:
 def slot_words(objects: Objects, address: int, names: tuple[str, ...]) -> list[int]:
     """Some `__slots__` of an instance, read in one piece: addresses, 0 for a slot that is not set or not there."""
     info = objects.type_of(address)
+    at_once = objects.records.get((info.address, names))
+    page, at = objects.kept.get(address & OUTSIDE), address & WITHIN
+    if at_once is not None and page is not None and at <= PAGE - at_once.fields.size:
+        return list(at_once.pick(at_once.fields.unpack_from(page, at)))
     slots = _shape(objects, info).slots
+    if all(slots.get(name, info.basicsize) + 8 <= info.basicsize for name in names):
+        objects.records[info.address, names] = record([(slots[name], WORD) for name in names])
     words = struct.unpack(f"<{info.basicsize // 8}Q", objects.read(address, info.basicsize & -8))
     places = [slots.get(name, info.basicsize) // 8 for name in names]  # a base's slot lies within the base alone
     return [words[place] if place < len(words) else 0 for place in places]

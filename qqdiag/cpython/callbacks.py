@@ -66,7 +66,14 @@ def touches(runtime: Runtime, callback: int, arguments: list[int]) -> list[int]:
         own = runtime.callback_owners[callback] = _owners(runtime, callback)
     found: list[int] = []
     for candidate in (*arguments[:MAX_ARGUMENTS], *own):
-        found += _touched(runtime, candidate, MAX_DEPTH)
+        try:
+            info = runtime.objects.type_of(candidate)
+        except Unreadable:
+            continue
+        if info.is_future:
+            found.append(candidate)
+        elif info.heap:
+            found += _touched(runtime, candidate, MAX_DEPTH)
     return list(dict.fromkeys(found)) if len(found) > 1 else found
 
 

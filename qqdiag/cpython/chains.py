@@ -7,16 +7,14 @@ after MAX_LEVELS; a chain that comes back to itself ends there and says so.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 
 from qqdiag.cpython import cython, frame_objects
 from qqdiag.cpython.codes import CodeInfo, line
 from qqdiag.cpython.frames import MAX_STACK
+from qqdiag.cpython.places import Place
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.strings import printable
 from qqdiag.cpython.typeinfo import NAMELESS, TypeInfo
@@ -46,23 +44,23 @@ WRAPPERS = {
 }
 
 
-@dataclasses.dataclass(slots=True)
-class Chain:
+class Chain(msgspec.Struct, gc=False):
     """The levels found, and where they end: `end` is a future or task, 0 when the chain ends at none."""
 
     levels: list[Level]
     end: int = 0
     executing: bool = False  # the last level runs: its value stack says nothing
     truncated: bool = False
-    doubts: list[Say] = dataclasses.field(default_factory=list)
+    doubts: list[Say] = []
 
 
 def follow(runtime: Runtime, root: int, limit: int = MAX_LEVELS) -> Chain:
     """The chain from `root`, outermost first, at most `limit` levels. What cannot be read ends it with a doubt."""
     chain = Chain(levels=[])
     visited: set[int] = set()
-    address, peek, place_at = root, runtime.objects.peek, _places(runtime)
-    while address:
+    address = root
+    following = runtime.along
+    while address := following(chain, visited, address, limit):
         if address in visited:
             chain.doubts.append(Say("The chain comes back to {address}.", address=Hex(address)))
             break
@@ -71,36 +69,11 @@ def follow(runtime: Runtime, root: int, limit: int = MAX_LEVELS) -> Chain:
             break
         visited.add(address)
         try:
-            head = peek(address)
-            place = place_at(head)
-            address = _advance(runtime, chain, address, head) if place is None else _at(chain, address, head, place)
+            address = _advance(runtime, chain, address, runtime.objects.peek(address))
         except Unreadable as error:
             chain.doubts.append(Say("The chain breaks off: nothing at {address}.", address=Hex(error.address)))
             break
     return chain
-
-
-def _places(runtime: Runtime) -> Callable[[bytes], Place | None]:
-    """What is known of coroutines that begin so: most stand where others of the same code stand."""
-    layout, places = runtime.layout, runtime.places
-    if layout.frame_object is not None or layout.stacktop_is_pointer:
-        return lambda head: None
-    fields, size = layout.coroutine_head, layout.coroutine_frame + layout.frame_localsplus
-
-    def find(head: bytes) -> Place | None:
-        place = places.get(fields.unpack_from(head)) if len(head) >= size else None
-        return place if place is not None and place.slot + 8 <= len(head) else None
-
-    return find
-
-
-def _at(chain: Chain, address: int, head: bytes, place: Place) -> int:
-    """Append a coroutine's level that is known but for its address; what it awaits, or 0."""
-    kind, name, code, line, offset, suspended, slot = place
-    level = Level(kind=kind, address=address, name=name, code=code, line=line, offset=offset, suspended=suspended)
-    chain.levels.append(level)
-    chain.executing = not suspended
-    return int.from_bytes(head[slot : slot + 8], "little") if slot else 0
 
 
 def _advance(runtime: Runtime, chain: Chain, address: int, head: bytes) -> int:
@@ -111,9 +84,11 @@ def _advance(runtime: Runtime, chain: Chain, address: int, head: bytes) -> int:
     if frame is not None and not info.heap:  # a class may have any name
         level, awaited = _frame(runtime, address, head, frame)
     elif info.dotted in WRAPPERS:
+        runtime.kinds[info.address] = Place(WRAPPER, type_name(info), None, None, None, True, runtime.layout.wrapped)
         level, awaited = Level(kind=WRAPPER, address=address, name=type_name(info)), _wrapped(runtime, address)
     elif info.is_future:
         kind = TASK_LEVEL if info.is_task else FUTURE_LEVEL
+        runtime.kinds[info.address] = Place(kind, type_name(info), None, None, None, True, 0, end=True)
         level, awaited = Level(kind=kind, address=address, name=type_name(info)), 0
         chain.end = address
     else:
@@ -133,18 +108,6 @@ def type_name(info: TypeInfo) -> Name:
     return _name(info.qualname)
 
 
-class Place(NamedTuple):
-    """Where a frame stands, the same for every coroutine that stands there."""
-
-    kind: Word
-    name: Name
-    code: int
-    line: int | None
-    offset: int | None
-    suspended: bool
-    slot: int  # of what it awaits, from the coroutine's address; 0: it awaits nothing
-
-
 def _frame(runtime: Runtime, address: int, head: bytes, kind: Word) -> tuple[Level, int]:
     """A coroutine, generator or async generator, of which `head` was read already."""
     if runtime.layout.frame_object is not None:
@@ -158,7 +121,7 @@ def _frame(runtime: Runtime, address: int, head: bytes, kind: Word) -> tuple[Lev
     place = runtime.places.get(key)
     if place is None:
         place = runtime.places[key] = _place(runtime, kind, *key[1:])
-    kind, name, index, line, offset, suspended, slot = place
+    kind, name, index, line, offset, suspended, slot, _ = place
     level = Level(kind=kind, address=address, name=name, code=index, line=line, offset=offset, suspended=suspended)
     if not slot:
         return level, 0

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
 
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import FUTURE, TypeInfo
+from qqdiag.memory.live import OUTSIDE, PAGE, WITHIN
 from qqdiag.memory.source import Unreadable
 
 PENDING, CANCELLED, FINISHED, UNKNOWN = "pending", "cancelled", "finished", "unknown"
 STATES = {0: PENDING, 1: CANCELLED, 2: FINISHED}  # fut_state (Modules/_asynciomodule.c)
+word = struct.Struct("<Q").unpack_from
+SMALLEST = 16  # bytes of an object
 MAX_CALLBACKS = 1_000
 MAX_AWAITERS = 10_000
 
 
-@dataclasses.dataclass(slots=True)
-class Fields:
+class Fields(msgspec.Struct, gc=False):
     """A future, or a task; 0 where a field is not set."""
 
     address: int
@@ -38,12 +42,58 @@ class Fields:
 
 def fields(runtime: Runtime, address: int) -> Fields:
     """The future or task at `address`; Unreadable when it is none."""
+    found = _at_once(runtime, address)
+    if found is not None:
+        return found
     info = runtime.objects.type_of(address)
     if FUTURE in info.bases:
         return _c_fields(runtime, address, info)
     if info.is_future:
         return _python_fields(runtime, address, info)
     raise Unreadable(address)
+
+
+def _at_once(runtime: Runtime, address: int) -> Fields | None:
+    """The fields of a C task or future that lies within one page; None where they must be read otherwise."""
+    page, at = runtime.objects.kept.get(address & OUTSIDE) or runtime.objects.page(address), address & WITHIN
+    if page is None or at > PAGE - SMALLEST:
+        return None
+    pointer = word(page, at + runtime.layout.object_type)[0]
+    kind = runtime.futures.get(pointer) or _kind(runtime, pointer)
+    if kind is None or at > kind.fits:
+        return None
+    layout, info = runtime.layout, kind.info
+    words = kind.pick(kind.unpack(page, at))
+    log = bool(words[4] & layout.future_log_traceback[1])
+    state = STATES.get(words[1], UNKNOWN)
+    if not info.is_task:
+        return Fields(address, info, state, words[2], words[3], log, words[5], words[6])
+    _, _, loop, exception, _, first, more, waiter, coroutine, name, must, cancels, awaited_by, is_set = words
+    cancelling = max(0 if layout.task_cancels is None else cancels, int(bool(must & layout.task_must_cancel[1])))
+    if layout.future_awaited_by is None or layout.future_awaited_by_is_set is None:
+        awaited_by, is_set = 0, 1
+    own = (waiter, coroutine, task_name(runtime, name), cancelling, awaited_by, bool(is_set))
+    return Fields(address, info, state, loop, exception, log, first, more, *own)
+
+
+class Kind(NamedTuple):
+    """How to read the instances of one type of C's futures or tasks in one piece."""
+
+    info: TypeInfo
+    unpack: Callable[[bytes, int], tuple[int, ...]]
+    pick: Callable[[tuple[int, ...]], tuple[int, ...]]
+    fits: int  # the last place in a page from which on one lies in it wholly
+
+
+def _kind(runtime: Runtime, pointer: int) -> Kind | None:
+    """The type at `pointer`; None where it is none of C's futures or tasks."""
+    info = runtime.objects.type_at(pointer)
+    record = runtime.layout.task_record if info.is_task else runtime.layout.future_record
+    if record is None or FUTURE not in info.bases:
+        return None
+    fields, pick = record
+    kind = runtime.futures[pointer] = Kind(info, fields.unpack_from, pick, PAGE - fields.size)
+    return kind
 
 
 def _c_fields(runtime: Runtime, address: int, info: TypeInfo) -> Fields:

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 import struct
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -198,6 +201,16 @@ class Layout:
             (frame + self.frame_stacktop, "q" if self.stacktop_is_pointer else "i"),
         )
 
+    @functools.cached_property
+    def task_record(self) -> Record | None:
+        """One unpacking of a C task: the fields of `TASK_FIELDS`, its type first; None where fields overlap."""
+        return record(_offsets(self, TASK_FIELDS))
+
+    @functools.cached_property
+    def future_record(self) -> Record | None:
+        """The same of a C future."""
+        return record(_offsets(self, FUTURE_FIELDS))
+
     def stack_depth(self, frame: int, stacktop: int) -> int:
         """The index into localsplus of the first free slot, from what `frame_stacktop` of the frame at `frame` says."""
         return (stacktop - frame - self.frame_localsplus) // 8 if self.stacktop_is_pointer else stacktop
@@ -210,6 +223,44 @@ class Layout:
         if not self.references_tagged:
             return slot
         return 0 if slot & 2 else slot & ~1
+
+
+class Record(NamedTuple):
+    """How to unpack some fields of a struct in one piece, and to put them into the order in which they were asked."""
+
+    fields: struct.Struct
+    pick: Callable[[tuple[int, ...]], tuple[int, ...]]
+
+
+WORD, INT, BYTE = "Q", "I", "B"
+FUTURE_FIELDS = (
+    *(("object_type", WORD), ("future_state", INT), ("future_loop", WORD), ("future_exception", WORD)),
+    *(("future_log_traceback", INT), ("future_callback0", WORD), ("future_callbacks", WORD)),
+)
+TASK_FIELDS = (
+    *FUTURE_FIELDS,
+    *(("task_waiter", WORD), ("task_coroutine", WORD), ("task_name", WORD), ("task_must_cancel", INT)),
+    *(("task_cancels", INT), ("future_awaited_by", WORD), ("future_awaited_by_is_set", BYTE)),
+)
+
+
+def _offsets(layout: Layout, fields: Sequence[tuple[str, str]]) -> list[tuple[int, str]]:
+    """(offset, format) of each field; one that the version lacks is read as the object's type, and means nothing."""
+    found = []
+    for name, code in fields:
+        offset = getattr(layout, name)
+        offset = offset[0] if isinstance(offset, tuple) else offset
+        found.append((offset, code) if offset is not None else (layout.object_type, WORD))
+    return found
+
+
+def record(fields: Sequence[tuple[int, str]]) -> Record | None:
+    """How to read these (offset, format); None where they overlap, which no real struct's fields do."""
+    ordered = sorted(set(fields))
+    ends = [offset + struct.calcsize(f"<{code}") for offset, code in ordered]
+    if any(end > start for end, (start, _) in zip(ends, ordered[1:], strict=False)):
+        return None
+    return Record(packed(*ordered), operator.itemgetter(*(ordered.index(field) for field in fields)))
 
 
 def packed(*fields: tuple[int, str]) -> struct.Struct:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
+
+import msgspec
 
 from qqdiag.cpython import callbacks, descriptors, frames, held, locks, workers
 from qqdiag.cpython.causes import Causes
@@ -48,19 +50,23 @@ def deadlines(timers: list[Timer]) -> dict[int, float]:
     return found
 
 
-@dataclasses.dataclass(slots=True)
-class Cause:
+class Cause(msgspec.Struct, gc=False):
     """Why a future is not done: the fields of `Leaf` that say it."""
 
     kind: str
     task: int | None = None
-    children: list[int] = dataclasses.field(default_factory=list)
+    children: list[int] = []
     fd: int | None = None
     writable: bool | None = None
     lock: int | None = None
     thread: int | None = None
     job: str | None = None
     process: int | None = None
+
+
+@functools.cache
+def _word(kind: str) -> Word:
+    return Word(kind)
 
 
 def leaf(runtime: Runtime, chain: Chain, causes: Causes) -> Leaf | None:
@@ -77,10 +83,10 @@ def leaf(runtime: Runtime, chain: Chain, causes: Causes) -> Leaf | None:
     except Unreadable:
         return Leaf(kind=Word("unknown"), address=last.address, type=last.name, state=Word(UNKNOWN))
     return Leaf(
-        kind=Word(cause.kind),
+        kind=_word(cause.kind),
         address=chain.end,
         type=type_name(future.info),
-        state=Word(future.state),
+        state=_word(future.state),
         task=cause.task,
         children=cause.children,
         fd=cause.fd,
@@ -175,8 +181,12 @@ def _descriptor(runtime: Runtime, callback: int) -> int | None:
 
 def _by_waiting_frame(runtime: Runtime, chain: Chain, causes: Causes) -> Cause | None:
     """What the innermost coroutine of asyncio is, where its locals say what the future stands for."""
-    level = next((level for level in reversed(chain.levels) if level.code is not None), None)
-    if level is None or level.kind.reveal() != "coroutine":
+    for level in reversed(chain.levels):
+        if level.code is not None:
+            break
+    else:
+        return None
+    if level.kind.reveal() != "coroutine":
         return None
     qualname = level.name.reveal()
     if qualname in SYNCHRONIZERS:

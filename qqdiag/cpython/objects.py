@@ -6,18 +6,23 @@ One `Objects` serves one walk over one state of the memory: what it has read it 
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from qqdiag.cpython import attributes, containers, strings, typeinfo
 from qqdiag.cpython.known import Known, type_identity
-from qqdiag.cpython.layout import Layout
+from qqdiag.cpython.layout import Layout, Record, packed
 from qqdiag.cpython.typeinfo import BYTES, DICT, INT, LIST, TEXT, TUPLE, TYPE, TypeInfo
-from qqdiag.memory.source import MemorySource, Unreadable
+from qqdiag.memory.live import OUTSIDE, PAGE, WITHIN
+from qqdiag.memory.source import Kept, MemorySource, Unreadable
 
 MAX_DIGITS = 32  # of 30 bits: no number that is looked at is longer, and a float holds it
 INT_TAG = struct.Struct("<q")
+word_from = struct.Struct("<Q").unpack_from
+FLOAT = struct.Struct("<d")
 WEAK_REFERENCES = frozenset({"weakref.ReferenceType", "builtins.weakref"})  # since 3.10, and before
 PEEK = 256  # holds most coroutines with their value stack
+SHORT_TEXT = 80  # bytes of a str with most names of tasks
+SHORT_TUPLES = [struct.Struct(f"<{count}Q") for count in range(5)]
 SHORT = 16  # items of a tuple that PEEK surely holds
 BLOCK = 4096  # no page is smaller: a read within a block needs one page
 
@@ -33,20 +38,34 @@ class Objects:
         self.memory = memory
         self.layout = layout
         self.read = memory.read
+        self.keeps = isinstance(memory, Kept)
+        self.kept: Mapping[int, bytes] = memory.kept if isinstance(memory, Kept) else {}
+        self._type_at = layout.object_type
+        self._type_within = PAGE - 8 - layout.object_type  # in a page: the last object whose type is in it too
         self._types: dict[int, TypeInfo] = {}
         self._text_head = layout.text_compact + 8
+        self._text_within = PAGE - SHORT_TEXT
+        self._tuple_within = PAGE - layout.tuple_items - SHORT_TUPLES[-1].size
+        self._var_head = packed((layout.object_type, "Q"), (layout.var_size, "Q")).unpack_from
+        self._reference = packed((layout.object_type, "Q"), (layout.weakref_object, "Q"))
         self._types_of: dict[int, TypeInfo] = {}  # by object
+        self._weak: dict[int, bool] = {}  # whether a type is one of weak references
         self._truths: dict[int, bool | None] = {}
         self._type_names: typeinfo.Names = dict(names or {})
         self._texts: dict[int, str] = {}
         self._none: int | None = None
         self.shapes: dict[int, attributes.Shape] = {}
+        self.records: dict[tuple[int, tuple[str, ...]], Record | None] = {}  # of some slots of a type
 
     # --- words -------------------------------------------------------------------------------------------------------
 
     def read_word(self, address: int) -> int:
         """The pointer-sized word at `address`, unsigned."""
-        return int.from_bytes(self.read(address, 8), "little")
+        page, offset = self.kept.get(address & OUTSIDE), address & WITHIN
+        if page is None or offset > PAGE - 8:
+            return int.from_bytes(self.read(address, 8), "little")
+        word: int = word_from(page, offset)[0]
+        return word
 
     def read_int(self, address: int) -> int:
         """The C int at `address`."""
@@ -57,10 +76,25 @@ class Objects:
         size = BLOCK - address % BLOCK
         return self.read(address, PEEK if size > PEEK else size if size >= 16 else 16)
 
+    def page(self, address: int) -> bytes | None:
+        """The page that `address` lies in; None where it cannot be read, or the memory shows no whole pages."""
+        page = self.kept.get(address & OUTSIDE)
+        if page is None and self.keeps:
+            try:
+                self.read(address, 1)
+            except Unreadable:
+                return None
+            page = self.kept.get(address & OUTSIDE)
+        return page
+
     # --- types -------------------------------------------------------------------------------------------------------
 
     def type_of(self, address: int) -> TypeInfo:
         """The type of the object at `address`; Unreadable when there is no object."""
+        page, offset = self.kept.get(address & OUTSIDE), address & WITHIN
+        if page is not None and offset <= self._type_within:
+            pointer: int = word_from(page, offset + self._type_at)[0]
+            return self._types.get(pointer) or self.type_at(pointer)
         found = self._types_of.get(address)
         if found is None:
             pointer = int.from_bytes(self.read(address + self.layout.object_type, 8), "little")
@@ -93,7 +127,9 @@ class Objects:
         """A str, cut at 4,096 characters; None when it is none."""
         found = self._texts.get(address)
         if found is None:
-            head = self.read(address, self._text_head)
+            page, at = self.kept.get(address & OUTSIDE), address & WITHIN
+            short = page is not None and at <= self._text_within
+            head = page[at : at + SHORT_TEXT] if page is not None and short else self.read(address, self._text_head)
             pointer = int.from_bytes(head[self.layout.object_type : self.layout.object_type + 8], "little")
             if not (self._types.get(pointer) or self.type_at(pointer)).flags & TEXT:
                 return None
@@ -102,7 +138,9 @@ class Objects:
 
     def integer(self, address: int) -> int | None:
         """An int or bool; None when it is none, or has more than MAX_DIGITS digits of 30 bits."""
-        head, at = self.peek(address), self.layout.object_type
+        page, at = self.kept.get(address & OUTSIDE), address & WITHIN
+        head = self.peek(address) if page is None or at > PAGE - PEEK else page[at : at + PEEK]
+        at = self.layout.object_type
         if not self.type_at(int.from_bytes(head[at : at + 8], "little")).flags & INT:
             return None
         if len(head) < PEEK:
@@ -130,9 +168,13 @@ class Objects:
         """A float, or an int as a float."""
         info = self.type_of(address)
         if "builtins.float" in info.bases:
-            return float(struct.unpack("<d", self.read(address + self.layout.float_value, 8))[0])
-        value = self.integer(address)
-        return None if value is None else float(value)
+            page, at = self.kept.get(address & OUTSIDE), (address & WITHIN) + self.layout.float_value
+            if page is None or at > PAGE - 8:
+                page, at = self.read(address + self.layout.float_value, 8), 0
+            value: float = FLOAT.unpack_from(page, at)[0]
+            return value
+        whole = self.integer(address)
+        return None if whole is None else float(whole)
 
     def truth(self, address: int) -> bool | None:
         """True or False; None for everything that is not a bool."""
@@ -161,6 +203,12 @@ class Objects:
     def items(self, address: int, limit: int = containers.MAX_ITEMS) -> list[int]:
         """The items of a list, tuple, set, frozenset or deque, at most `limit`; of anything else none."""
         memory, layout = self.memory, self.layout
+        page, at = self.kept.get(address & OUTSIDE), address & WITHIN
+        if page is not None and at <= self._tuple_within:
+            pointer, count = self._var_head(page, at)
+            info = self._types.get(pointer) or self.type_at(pointer)
+            if info.flags & TUPLE and count < len(SHORT_TUPLES) and count <= limit:
+                return list(SHORT_TUPLES[count].unpack_from(page, at + layout.tuple_items))
         head, at = self.peek(address), layout.object_type
         info = self.type_at(int.from_bytes(head[at : at + 8], "little"))
         if info.flags & TUPLE and len(head) >= PEEK:
@@ -254,6 +302,13 @@ class Objects:
 
     def referent(self, address: int) -> int | None:
         """What a weakref refers to; None when it is dead or no weakref."""
+        page, at = self.page(address), address & WITHIN
+        if page is not None and at <= PAGE - self._reference.size:
+            pointer, target = self._reference.unpack_from(page, at)
+            weak = self._weak.get(pointer)
+            if weak is None:
+                weak = self._weak[pointer] = not WEAK_REFERENCES.isdisjoint(self.type_at(pointer).bases)
+            return None if not weak or not target or self.is_none(target) else target
         head, layout = self.peek(address), self.layout
         info = self.type_at(int.from_bytes(head[layout.object_type : layout.object_type + 8], "little"))
         if WEAK_REFERENCES.isdisjoint(info.bases):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from qqdiag.cpython import asyncio_offsets, known, layouts, unexported, unnamed
+from qqdiag.cpython import asyncio_offsets, known, layouts, places, unexported, unnamed
 from qqdiag.cpython.codes import Codes, Names
 from qqdiag.cpython.debug_offsets import published
 from qqdiag.cpython.known import Interpreter, Known
@@ -19,7 +20,8 @@ from qqdiag.memory.source import MemorySource, Region, Unreadable
 from qqdiag.model import Hex, Name, Say, Word
 
 if TYPE_CHECKING:
-    from qqdiag.cpython.chains import Place
+    from qqdiag.cpython.futures import Kind
+    from qqdiag.cpython.places import Along, Place
 
 MAX_INTERPRETERS = 1_000
 SUPPORTED = Say("Start the gateway with a CPython from 3.9 to 3.15, as in: python3.12 -m venv .venv")
@@ -42,6 +44,13 @@ class Runtime:
     callback_names: dict[int, Name] = dataclasses.field(default_factory=dict)
     callback_owners: dict[int, list[int]] = dataclasses.field(default_factory=dict)
     places: dict[tuple[int, ...], Place] = dataclasses.field(default_factory=dict)
+    futures: dict[int, Kind] = dataclasses.field(default_factory=dict)  # by their types
+    kinds: dict[int, Place] = dataclasses.field(default_factory=dict)  # of C, by their types
+
+    @functools.cached_property
+    def along(self) -> Along:
+        """What follows a chain as long as its levels are known ones."""
+        return places.along(self)
 
     def modules(self, interpreter: int) -> dict[str, int]:
         """sys.modules of one interpreter: name -> module object. Empty while there are none."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
+
 from qqdiag.cpython import chains, edges, held, leaves
 from qqdiag.cpython.causes import Causes
 from qqdiag.cpython.chains import Chain, type_name
@@ -17,6 +19,7 @@ from qqdiag.memory.source import Unreadable
 from qqdiag.model import Hex, Name, Say, TaskName, Word
 from qqdiag.snapshot import Leaf, Level, Task
 
+STATES = {state: Word(state) for state in ("running", "failed", PENDING, CANCELLED, FINISHED, "unknown")}
 MAX_DOUBTS = 20  # of one sort; the rest is counted
 MAX_ALL_LEVELS = 2_000_000  # of all chains together
 
@@ -46,8 +49,7 @@ def fields_of(runtime: Runtime, books: Books, doubts: list[Say]) -> list[Fields]
     return found
 
 
-@dataclasses.dataclass(slots=True)
-class Step:
+class Step(msgspec.Struct, gc=False):
     """A task half read: where it stands, not yet why it stands there."""
 
     fields: Fields
@@ -83,36 +85,38 @@ def _stacks(threads: list[Thread]) -> dict[int, tuple[Thread, int]]:
 
 
 def _step(context: Context, found: Fields) -> Step:
-    doubts = list[Say]()
-    on_stack = context.stacks.get(found.coroutine)
-    running = found.state == PENDING and on_stack is not None
-    chain = _running_chain(context, *on_stack, doubts) if running and on_stack else _chain(context, found)
-    if found.state == PENDING and chain.executing and not running:
-        doubts.append(Say("The task runs, but no thread's stack has its coroutine."))
-    return Step(found, chain, running or (found.state == PENDING and chain.executing), doubts)
+    on_stack = context.stacks.get(found.coroutine) if found.state == PENDING else None
+    if on_stack:
+        doubts: list[Say] = []
+        return Step(found, _running_chain(context, *on_stack, doubts), True, doubts)
+    chain = _chain(context, found)
+    if found.state == PENDING and chain.executing:
+        return Step(found, chain, True, [Say("The task runs, but no thread's stack has its coroutine.")])
+    return Step(found, chain, False, [])
 
 
 def _task(runtime: Runtime, step: Step, causes: Causes) -> Task:
     found, chain = step.fields, step.chain
     suspended = found.state == PENDING and not step.running
     leaf = _leaf(runtime, step, causes) if suspended else None
+    failed = found.state == FINISHED and _failed(runtime, found)
     return Task(
         address=found.address,
         name=TaskName(printable(found.name or "")),
         type=type_name(found.info),
-        state=Word(_state(found, step.running)),
+        state=STATES[_state(found, step.running)],
         loop=found.loop,
         coroutine=found.coroutine,
         waiter=found.waiter or None,
         chain=chain.levels,
         leaf=leaf,
-        exception=_exception(runtime, found),
-        exception_fetched=not found.log_traceback if _failed(runtime, found) else None,
+        exception=_exception(runtime, found) if failed else None,
+        exception_fetched=not found.log_traceback if failed else None,
         cancelling=found.cancelling,
         awaited_by=_awaited_by(runtime, found),
         started=causes.started.get(found.address, []),
         truncated=chain.truncated,
-        doubts=step.doubts + chain.doubts,
+        doubts=step.doubts + chain.doubts if chain.doubts else step.doubts,
     )
 
 
@@ -193,6 +197,8 @@ def _running_level(runtime: Runtime, frame: RawFrame) -> Level:
 
 
 def _awaited_by(runtime: Runtime, found: Fields) -> list[int] | None:
+    if not found.awaited_by:
+        return None if runtime.layout.future_awaited_by is None else []
     try:
         return awaited_by(runtime, found)
     except Unreadable:
@@ -200,7 +206,8 @@ def _awaited_by(runtime: Runtime, found: Fields) -> list[int] | None:
 
 
 def _failed(runtime: Runtime, found: Fields) -> bool:
-    return found.state == FINISHED and bool(found.exception) and not runtime_none(runtime, found.exception)
+    """Whether a finished task has an exception."""
+    return bool(found.exception) and not runtime_none(runtime, found.exception)
 
 
 def _state(found: Fields, running: bool) -> str:
@@ -212,8 +219,6 @@ def _state(found: Fields, running: bool) -> str:
 
 
 def _exception(runtime: Runtime, found: Fields) -> Name | None:
-    if not _failed(runtime, found):
-        return None
     try:
         return type_name(runtime.objects.type_of(found.exception))
     except Unreadable:

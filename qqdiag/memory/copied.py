@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from qqdiag.memory.live import PAGE, LiveMemory
 from qqdiag.memory.source import Region, Unreadable
@@ -20,6 +20,7 @@ class Copied:
 
     def __init__(self, ranges: Sequence[Range], data: bytes, unread: Iterable[int], live: LiveMemory) -> None:
         self.pages: dict[int, bytes] = {}
+        self.kept: Mapping[int, bytes] = self.pages
         self.late: set[int] = set()
         self._live = live
         self._gone: set[int] = set()

@@ -11,7 +11,7 @@ import errno
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -20,9 +20,14 @@ from qqdiag.memory.source import Region, Unreadable
 from qqdiag.model import Say
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+WITHIN = PAGE - 1  # the bits of an address that say where in its page it lies
+OUTSIDE = -PAGE  # and those that say which page it is
 HIGHEST = 1 << 56  # above every user address of x86-64 and aarch64, five-level page tables included
 LARGEST = 1 << 28
 SEVERAL = 4  # pages that are better fetched at once
+MANY = 1024  # pages, from which on a neighbourhood is fetched as a whole when it is wanted here and there
+AROUND = 16 * PAGE  # that neighbourhood: an arena of many tasks is wanted nearly whole
+WANTED = 2  # pages of it that were fetched one by one before
 
 
 class LiveMemory:
@@ -33,9 +38,11 @@ class LiveMemory:
         calls that cost). Raises NoSuchTarget and NotPermitted."""
         self.pid = pid
         self.pages: dict[int, bytes] = {}
+        self.kept: Mapping[int, bytes] = self.pages
         self.reads = 0  # system calls
         self.deadline = math.inf  # time.monotonic() from which on no page is fetched any more: TimeoutError
         self._read_ahead = max(read_ahead, PAGE)
+        self._wanted: dict[int, int] = {}  # pages that were fetched one by one, by neighbourhood
         self._regions: Sequence[Region] | None = None
         try:
             self._fd = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
@@ -61,13 +68,20 @@ class LiveMemory:
 
     def _page(self, start: int, wanted: int) -> bytes:
         if start not in self.pages:
-            self._fetch(start & -self._read_ahead, self._read_ahead)
+            size = self._read_ahead if len(self.pages) < MANY else self._around(start)
+            self._fetch(start & -size, size)
         if start not in self.pages:  # the neighbourhood begins with a hole
             self._fetch(start, self._read_ahead - start % self._read_ahead)
         try:
             return self.pages[start]
         except KeyError:
             raise Unreadable(start, wanted) from None
+
+    def _around(self, start: int) -> int:
+        """How much to fetch for the sake of one page among many, in bytes."""
+        place = start & -AROUND
+        self._wanted[place] = wanted = self._wanted.get(place, 0) + 1
+        return AROUND if wanted > WANTED else self._read_ahead
 
     def _fetch(self, start: int, size: int) -> None:
         """Keep the pages that can be had from `start` on: only pages really read, for a hole is not zeros."""
@@ -94,6 +108,7 @@ class LiveMemory:
     def forget(self) -> None:
         """Drop what was read: the next reads see the target anew."""
         self.pages.clear()
+        self._wanted.clear()
         self._regions = None
 
     def close(self) -> None:

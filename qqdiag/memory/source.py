@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Unreadable(Exception):
@@ -36,3 +36,11 @@ class MemorySource(Protocol):
     def regions(self) -> Sequence[Region]:
         """The mappings, in address order."""
         ...
+
+
+@runtime_checkable
+class Kept(Protocol):
+    """A source that keeps what it has read in whole pages, for those who look at so much that a call for each word
+    would cost most of the time."""
+
+    kept: Mapping[int, bytes]  # by address: pages of PAGE bytes that `read` has met; `read` adds to them

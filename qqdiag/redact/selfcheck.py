@@ -25,6 +25,7 @@ from qqdiag.redact import Redacted, redact
 from qqdiag.redact.texts import private
 from qqdiag.snapshot import Snapshot
 
+_PLAIN = frozenset({int, float, str, bool, type(None)})
 _RUN = 8
 _SQUEEZED_RUN = 10
 _SHORTEST = 4  # shorter values are not searched: they occur in any text
@@ -125,27 +126,39 @@ def private_values(*roots: object) -> list[Private]:
     """Every private text below the given structs, each once, with the field it was read from."""
     found: dict[Text, Private] = {}
     judged: set[Text] = set()
+    met: dict[int, Text] = {}  # by identity: a snapshot of many tasks shares most of its texts
     todo: list[tuple[object, str]] = [(root, "report") for root in roots]
     while todo:
         value, source = todo.pop()
         if isinstance(value, Text):
+            met[id(value)] = value
             if value not in judged:
                 judged.add(value)
                 if private(value) or isinstance(value, CodePath):
                     found[value] = Private(value.reveal(), type(value).__name__, source)
         elif not isinstance(value, int | float | str | None):
-            todo += _inside(value, source)
+            todo += [inner for inner in _inside(value, source) if id(inner[0]) not in met]
     return list(found.values())
 
 
-def _inside(value: object, source: str) -> list[tuple[object, str]]:
+def _inside(value: object, source: str) -> Iterator[tuple[object, str]]:
+    """What a value holds, and where; numbers and the like may be left out."""
+    if isinstance(value, msgspec.Struct):
+        kind = type(value).__name__
+        for name in value.__struct_fields__:
+            inner = getattr(value, name)
+            if type(inner) not in _PLAIN:
+                yield inner, f"{kind}.{name}"
+        return
+    yield from _of_other(value, source)
+
+
+def _of_other(value: object, source: str) -> list[tuple[object, str]]:
     if isinstance(value, list | tuple):
         return [(item, source) for item in value]
     if isinstance(value, Say):
         return [(inner, source) for inner in value.values.values()]
     kind = type(value).__name__
-    if isinstance(value, msgspec.Struct):
-        return [(getattr(value, name), f"{kind}.{name}") for name in value.__struct_fields__]
     if is_dataclass(value):
         return [(getattr(value, field.name), f"{kind}.{field.name}") for field in fields(value)]
     raise TypeError(f"the self-check does not know {kind}")

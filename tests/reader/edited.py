@@ -13,6 +13,7 @@ class Edited(LiveMemory):
     def __init__(self, pid: int) -> None:
         super().__init__(pid)
         self.edits: dict[int, bytes] = {}
+        self.kept = {}  # its pages are not as they read
 
     def read(self, address: int, size: int) -> bytes:
         data = bytearray(super().read(address, size))
