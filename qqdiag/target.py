@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qqdiag import access, find
 from qqdiag.collect import proc
-from qqdiag.errors import NoSuchTarget, NotReadable, QqdiagError, TargetGone, UsageError
+from qqdiag.errors import NoSuchTarget, NotPermitted, NotReadable, QqdiagError, TargetGone, UsageError
+from qqdiag.memory.image import Image
 from qqdiag.memory.unpacked import FORMS
 from qqdiag.model import Say
 
@@ -21,13 +22,16 @@ PID_MAX = 1 << 22  # linux/threads.h PID_MAX_LIMIT
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A running process. The start time makes sure that it is still the same one."""
+    """A running process. The start time makes sure that it is still the same one, the image that it runs the same
+    program."""
 
     pid: int
     start_ticks: int  # field 22 of /proc/PID/stat; 0 where there is no /proc
+    image: Image | None = field(default=None, compare=False)  # None: not known
+    refused: NotPermitted | None = field(default=None, compare=False)  # why its memory may not be read
 
     def check(self) -> None:
-        """Raises TargetGone when the process ended, or its pid belongs to another one now."""
+        """Raises TargetGone when the process ended, its pid belongs to another one now, or it runs another program."""
         if not self.start_ticks:
             return
         try:
@@ -36,6 +40,8 @@ class Live:
             raise proc.gone(self.pid) from None
         if ticks != self.start_ticks or state in ("Z", "X"):
             raise proc.gone(self.pid)
+        if self.image is not None and not self.image.lives:
+            raise _executed(self.pid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,14 @@ class Core:
 Target = Live | CaptureFile | Core
 
 
-def resolve(text: str | None, sysroot: Path | None = None) -> Target:
+def resolve(text: str | None, sysroot: Path | None = None, *, closed: bool = False) -> Target:
     """The target that a word on the command line means. Raises a QqdiagError with what to type instead.
 
-    `sysroot` goes with a core alone.
+    `sysroot` goes with a core alone. `closed`: whether a process whose memory may not be read is a target too.
     """
     target = _resolved(text)
+    if isinstance(target, Live) and target.refused is not None and not closed:
+        raise target.refused
     if sysroot is None:
         return target
     if not isinstance(target, Core):
@@ -74,18 +82,27 @@ def resolve(text: str | None, sysroot: Path | None = None) -> Target:
 
 def _resolved(text: str | None) -> Target:
     if text is None:
-        return live(find.the_gateway())
+        return process(find.the_gateway())
     if text.isdecimal():
-        return live(int(text))
+        return process(int(text))
     if os.path.lexists(text) or "/" in text:
         return _file(Path(text))
-    return live(_main_pid(text))
+    return process(_main_pid(text))
 
 
 def live(pid: int) -> Live:
     """A process that can be read. NoSuchTarget, TargetGone (a zombie), NotReadable (of the kernel), NotPermitted."""
+    found = process(pid)
+    if found.refused is not None:
+        raise found.refused
+    return found
+
+
+def process(pid: int) -> Live:
+    """As `live`, of a process whose memory may be closed as well: then it says why."""
     if sys.platform != "linux":
         return _live_elsewhere(pid)
+    proc.check_mounted()
     if not 0 < pid <= PID_MAX:
         raise NoSuchTarget(
             Say("{pid} is no process id", pid=pid), Say("qqdiag inspect, without a number, looks for one")
@@ -107,8 +124,10 @@ def live(pid: int) -> Live:
             Say("{pid} is a thread of process {leader}", pid=pid, leader=leader),
             Say("qqdiag inspect {leader}", leader=leader),
         )
-    access.check(pid)
-    return Live(pid, ticks)
+    try:
+        return Live(pid, ticks, access.image(pid))
+    except NotPermitted as refused:
+        return Live(pid, ticks, refused=refused)
 
 
 def _live_elsewhere(pid: int) -> Live:
@@ -125,12 +144,19 @@ def _fields(pid: int) -> list[str]:
     try:
         return proc.stat_fields(proc.read(f"/proc/{pid}/stat"))[1]
     except (FileNotFoundError, ProcessLookupError):
-        raise _absent(pid) from None
+        raise (proc.hidden(pid) if proc.exists(pid) else _absent(pid)) from None
 
 
 def _state(pid: int) -> tuple[str, int]:
     fields = _fields(pid)
     return fields[0], int(fields[19])
+
+
+def _executed(pid: int) -> TargetGone:
+    return TargetGone(
+        Say("process {pid} began another program while it was read (exec)", pid=pid),
+        Say("look at that one: qqdiag inspect {pid}", pid=pid),
+    )
 
 
 def _parent(pid: int) -> int:

@@ -217,6 +217,10 @@ def look_at(
     from qqdiag.publish import page
 
     snapshot, diagnosis = _examine(target, interval, pause, deep, sysroot, variables)
+    if raw:
+        from qqdiag.run import with_sources
+
+        snapshot = with_sources(snapshot)
     emit(page(snapshot, diagnosis, "json" if as_json else "text", raw, width()))
     return of_diagnosis(diagnosis)
 
@@ -234,7 +238,7 @@ def _examine(
     from qqdiag.target import resolve
 
     with progress() as step:
-        found = resolve(target, sysroot)
+        found = resolve(target, sysroot, closed=True)
         snapshot = take(found, interval, pause=pause, deep=deep, variables=variables, progress=step)
     return snapshot, diagnose(snapshot)
 

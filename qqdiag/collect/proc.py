@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from qqdiag.errors import NoSuchTarget, NotPermitted, TargetGone
+from qqdiag import as_root
+from qqdiag.errors import NoSuchTarget, NotPermitted, NotReadable, TargetGone
 from qqdiag.model import Say
 
 FILE_LIMIT = 1 << 20  # bytes of one /proc file; the longest (an epoll's fdinfo) has 100 bytes a descriptor
@@ -58,7 +59,23 @@ def start_ticks(pid: int) -> int:
     try:
         return int(stat_fields(read(f"/proc/{pid}/stat"))[1][19])
     except (FileNotFoundError, ProcessLookupError):
-        raise (not_permitted(pid) if exists(pid) else no_such_process(pid)) from None
+        raise (hidden(pid) if exists(pid) else no_such_process(pid)) from None
+
+
+def check_mounted() -> None:
+    """Raises NotReadable where there is no /proc, or one whose pids are not those that the kernel takes from us."""
+    try:
+        shown = int(os.readlink("/proc/self"))
+    except (OSError, ValueError):
+        raise NotReadable(
+            Say("there is no /proc here, and without it no process is to be seen"),
+            Say("mount it: sudo mount -t proc proc /proc"),
+        ) from None
+    if shown != os.getpid():
+        raise NotReadable(
+            Say("/proc is of another pid namespace: its pids are not the ones that count here"),
+            Say("run qqdiag in that namespace (docker run --pid=host), or mount its own: mount -t proc proc /proc"),
+        )
 
 
 def exists(pid: int) -> bool:
@@ -114,5 +131,12 @@ def gone(pid: int) -> TargetGone:
 def not_permitted(pid: int) -> NotPermitted:
     return NotPermitted(
         Say("process {pid} belongs to another user or hides itself", pid=pid),
-        Say("run as its user, or: sudo qqdiag inspect {pid}", pid=pid),
+        as_root.inspect(pid),
+    )
+
+
+def hidden(pid: int) -> NotPermitted:
+    return NotPermitted(
+        Say("process {pid} is there, but /proc hides it from other users (mount option hidepid)", pid=pid),
+        as_root.inspect(pid),
     )

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Collection
 from typing import NamedTuple
 
+from qqdiag import as_root
 from qqdiag.collect import netns, proc, procnet, sockdiag
 from qqdiag.collect.epolls import Watches, watches
 from qqdiag.collect.sockdiag import Row
@@ -79,7 +80,7 @@ def _not_entered(pid: int) -> Missing:
     """Entering takes CAP_SYS_ADMIN (setns(2)), which root in a container lacks."""
     reason = Say("the process has a network namespace of its own, which this user may not enter")
     if os.geteuid() != 0:
-        return Missing(reason, Say("sudo qqdiag inspect {pid}", pid=pid))
+        return Missing(reason, as_root.inspect(pid))
     return Missing(reason, Say("run qqdiag on the host, or in a container with --network=container:NAME"))
 
 

@@ -40,7 +40,8 @@ def own_link(pid: int) -> Iterator[Link]:
         _ip("link", "add", device, "type", "veth", "peer", "name", peer, "netns", str(pid))
     except subprocess.CalledProcessError as error:
         message = Say("A network of its own for the gateway could not be made.")
-        raise NotPermitted(message, Say("Run it as root: sudo qqdiag lab start half-open-dead-path")) from error
+        hint = Say('Run it as root: sudo "$(command -v qqdiag)" lab start half-open-dead-path')
+        raise NotPermitted(message, hint) from error
     try:
         _ip("address", "add", f"{host}/30", "dev", device)
         _ip("link", "set", device, "up")

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from qqdiag import as_root
 from qqdiag.errors import NoSuchTarget, NotPermitted, QqdiagError, TargetGone
 from qqdiag.memory.source import Region, Unreadable
 from qqdiag.model import Say
@@ -156,7 +157,7 @@ def refusal(pid: int, error: OSError) -> QqdiagError:
     if error.errno in (errno.EACCES, errno.EPERM):
         return NotPermitted(
             Say("The memory of process {pid} may not be read by this user.", pid=pid),
-            Say("Run it as root: `sudo qqdiag inspect {pid}`; in a container add `--cap-add SYS_PTRACE`.", pid=pid),
+            as_root.inspect(pid),
         )
     return gone(pid)
 

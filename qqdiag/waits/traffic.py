@@ -10,7 +10,7 @@ from qqdiag.waits import View
 
 NO_TCP = Missing(
     Say("the kernel's TCP figures of the WebSocket's socket could not be had"),
-    Say("run it as root on the machine of the gateway, as in: sudo qqdiag inspect"),
+    Say('run it as root on the machine of the gateway, as in: sudo "$(command -v qqdiag)" inspect'),
 )
 
 
