@@ -19,10 +19,17 @@ from pathlib import Path
 import hermes_environment
 import interpreters
 import pytest
-from interpreters import Interpreter
+from interpreters import INTERPRETER, Interpreter, ran_on
 
 pytest_plugins = ["pytester"]
-PACKAGES = {"debootstrap": "debootstrap", "ip": "iproute2", "openssl": "openssl", "setpriv": "util-linux"}
+PACKAGES = {  # by program
+    "debootstrap": "debootstrap",
+    "ip": "iproute2",
+    "openssl": "openssl",
+    "setpriv": "util-linux",
+    "gcc": "gcc libc6-dev",
+    "readelf": "binutils",
+}
 MAY_SKIP = (
     "not Linux",  # the parts that read /proc
     "no such architecture here",  # a layout of the other architecture
@@ -37,7 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def install_packages() -> None:
     """What the tests call and the machine lacks, by apt. Without root the tests that need it say what to install."""
-    lacking = sorted({package for program, package in PACKAGES.items() if shutil.which(program) is None})
+    needed = {package: program for program, packages in PACKAGES.items() for package in packages.split()}
+    lacking = sorted(package for package, program in needed.items() if shutil.which(program) is None)
     if not lacking or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -54,7 +62,7 @@ def interpreter(request: pytest.FixtureRequest) -> Interpreter:
     found = interpreters.find(request.param)
     if found is None:
         pytest.skip(interpreters.CURE[request.param])
-    ran_on(request.node, str(found))
+    ran_on(request.node, found)
     return found
 
 
@@ -96,19 +104,13 @@ def fail_if_forbidden(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 # --- which interpreters ran ------------------------------------------------------------------------------------------
 
-INTERPRETER = "interpreter"  # key of a user property: it travels from a pytest-xdist worker with the report
-
-
-def ran_on(item: pytest.Item, interpreter: str) -> None:
-    item.user_properties.append((INTERPRETER, interpreter))
-
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Notes every interpreter that a test has as a parameter, whatever its fixture is called."""
     parameters = getattr(item, "callspec", None)
     for value in parameters.params.values() if parameters else ():
         if isinstance(value, Interpreter):
-            ran_on(item, str(value))
+            ran_on(item, value)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import debian_unstable
+import pytest
 
 WANTED = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "debian")
 CURE = {
@@ -40,6 +41,14 @@ class Interpreter:
 
     def __str__(self) -> str:
         return f"{'.'.join(map(str, self.version))} ({self.name}{', static' if self.static else ''})"
+
+
+INTERPRETER = "interpreter"  # key of a user property: it travels from a pytest-xdist worker with the report
+
+
+def ran_on(node: pytest.Item, interpreter: Interpreter) -> None:
+    """Notes that a test ran on it, for the table at the end."""
+    node.user_properties.append((INTERPRETER, str(interpreter)))
 
 
 @functools.cache

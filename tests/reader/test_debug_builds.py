@@ -22,6 +22,7 @@ def debug_build(request: pytest.FixtureRequest) -> Interpreter:
     found = interpreters.unstable(request.param)
     if found is None:
         pytest.skip(interpreters.CURE[request.param])
+    interpreters.ran_on(request.node, found)
     return found
 
 
