@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
+import shutil
 import signal
 import struct
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from patients import Patient
 
+from qqdiag.errors import NotReadable
+from qqdiag.memory.core import CoreMemory
 from qqdiag.memory.live import PAGE
 from qqdiag.memory.source import Region
 
 PATTERN = Path("/proc/sys/kernel/core_pattern")
 NT_PRSTATUS, NT_PRPSINFO, NT_FILE = 1, 3, 0x46494C45
+LAUNCHER = """#!/bin/sh
+for argument; do
+    if [ -f "$argument" ]; then flock "{root}/launchers" cp --parents -u "$argument" "{root}"; fi
+done
+exec chroot "{root}" env --chdir="{folder}" "/usr/bin/{name}" "$@"
+"""
 
 
 def by_gcore(patient: Patient, folder: Path) -> Path:
@@ -29,12 +40,56 @@ def allow() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
-def by_kernel(patient: Patient, folder: Path) -> Path:
-    """End the process, which was started in `folder`; the kernel puts the core there."""
+class NotHere(Exception):
+    """The kernel keeps no core where a test can find it; the message says what to do."""
+
+
+def check_kernel() -> None:
+    """Raises NotHere."""
+    pattern = PATTERN.read_text().strip()
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        raise NotHere("allow core files: ulimit -Hc unlimited")
+    if pattern.startswith("|") and not ("systemd-coredump" in pattern and shutil.which("coredumpctl")):
+        raise NotHere("let the kernel write cores itself: sysctl kernel.core_pattern=core")
+    if not pattern.startswith("|") and "%" in str(Path(pattern).parent):
+        raise NotHere("let the kernel write cores into one folder: sysctl kernel.core_pattern=core")
+
+
+def by_kernel(patient: Patient, folder: Path, root: Path = Path("/")) -> Path:
+    """End the process, which was started in `folder` and has `root` for its own; the kernel's core of it."""
     os.kill(patient.pid, signal.SIGABRT)
     patient.process.wait()
-    (found,) = folder.glob("core*")
+    pattern = PATTERN.read_text().strip()
+    if pattern.startswith("|"):
+        subprocess.run(["coredumpctl", "dump", str(patient.pid), "-o", str(folder / "core")], check=True)
+        return folder / "core"
+    place = root / pattern.lstrip("/") if pattern.startswith("/") else folder / pattern
+    (found,) = [path for path in place.parent.iterdir() if path.is_file() and pid_of(path) == patient.pid]
     return found
+
+
+def pid_of(path: Path) -> int | None:
+    """Of the process that a core is of; None of anything else."""
+    with path.open("rb") as file:
+        try:
+            return CoreMemory(file.fileno(), path.stat().st_size).told.pid
+        except NotReadable:
+            return None
+
+
+@contextlib.contextmanager
+def place(python: Path, folder: Path) -> Iterator[tuple[Path, Path, Path]]:
+    """(an interpreter that works in a folder of its own, this folder, its root): `python` in `folder`, or where it
+    runs under another root (debian_unstable.py) in a folder below that."""
+    root = python.parents[1]
+    if python.parent.name != "launchers":
+        yield python, folder, Path("/")
+        return
+    with tempfile.TemporaryDirectory(dir=root / "tmp") as inner:
+        launcher = folder / "launcher"
+        launcher.write_text(LAUNCHER.format(root=root, folder=f"/tmp/{Path(inner).name}", name=python.name))
+        launcher.chmod(0o755)
+        yield launcher, Path(inner), root
 
 
 def by_hand(pages: Mapping[int, bytes], regions: Sequence[Region]) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -19,32 +18,32 @@ import patients
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from interpreters import Interpreter
+from msgspec.structs import replace
 from patients import Patient
 
 from qqdiag.collect import core as core_files
 from qqdiag.cpython.read import read_python
 from qqdiag.cpython.runtime import attach
 from qqdiag.errors import NotReadable, QqdiagError
-from qqdiag.memory import originals, unpacked
+from qqdiag.memory import unpacked
 from qqdiag.memory.core import CoreMemory
 from qqdiag.memory.live import LiveMemory
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Missing, Text
-from qqdiag.snapshot import Python, PyThread, Snapshot, Task
+from qqdiag.snapshot import Python, PyThread, Snapshot
 
-NAMES = ("3.9", "3.10", "3.11", "3.12", "3.13", "debian")  # those that run under this root
 GCORE = "install gcore: apt-get install gdb"
 BOUND = 20.0  # seconds for one look at a small core
 
 
 def sentence(error: QqdiagError) -> str:
-    return _sentence(error.message)
+    return said(error.message)
 
 
-def _sentence(say: object) -> str:
+def said(say: object) -> str:
+    """A sentence with its values."""
     values = {
-        name: value.reveal() if isinstance(value, Text) else _sentence(value) if hasattr(value, "template") else value
+        name: value.reveal() if isinstance(value, Text) else said(value) if hasattr(value, "template") else value
         for name, value in say.values.items()
     }
     return say.template.format(**values)
@@ -52,7 +51,7 @@ def _sentence(say: object) -> str:
 
 def python_of(snapshot: Snapshot) -> Python:
     python = snapshot.samples[0].python
-    assert isinstance(python, Python), _sentence(python.reason)
+    assert isinstance(python, Python), said(python.reason)
     return python
 
 
@@ -68,6 +67,17 @@ def same(python: Python, live: Python) -> None:
     assert {task.address: task for task in python.tasks} == {task.address: task for task in live.tasks}
     assert [stack(python, thread) for thread in python.threads] == [stack(live, thread) for thread in live.threads]
     assert python.loops == live.loops
+
+
+def cut_short(python: Python, live: Python) -> None:
+    """gdb before 18 writes nothing of a stack behind a guard page of glibc 2.42: it ends there, and is said to."""
+    assert {task.address: task.waiter for task in python.tasks} == {task.address: task.waiter for task in live.tasks}
+    assert python.loops == live.loops
+    for thread, whole in zip(python.threads, live.threads, strict=True):
+        (native, frames), (expected, all_frames) = stack(python, thread), stack(live, whole)
+        assert (native, frames) == (expected, all_frames[: len(frames)])
+        assert thread.truncated == (len(frames) < len(all_frames))
+    assert any(thread.truncated for thread in python.threads)
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +103,18 @@ def cored(
         path.unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", interpreters.WANTED)
 def test_gcore(cored: Callable[[str], tuple[Path, Python]], name: str) -> None:
     path, live = cored(name)
     snapshot = core_files.collect(path)
     python = python_of(snapshot)
-    same(python, live)
+    holes = [said(doubt) for doubt in python.doubts if "zeros where stacks were" in doubt.template]
+    if holes:
+        assert "(1 stretches)" in holes[0]  # the kernel has joined those of both threads
+        cut_short(python, live)
+        python = replace(python, doubts=python.doubts[1:])
+    else:
+        same(python, live)
     assert snapshot.origin.reveal() == "core"
     assert snapshot.pid in {thread.native_id for thread in live.threads}
     assert isinstance(snapshot.samples[0].process, Missing)
@@ -106,36 +122,6 @@ def test_gcore(cored: Callable[[str], tuple[Path, Python]], name: str) -> None:
         "a core has no clock: the times of timers count from the soonest of them"
     ]
     assert python.taken_at == min(timer.when_at for loop in live.loops for timer in loop.timers)
-
-
-def possible(name: str) -> Interpreter:
-    """The interpreter, where the kernel leaves cores that a test can find."""
-    pattern = cores.PATTERN.read_text().strip()
-    if pattern.startswith("|") or "/" in pattern:
-        pytest.skip("let the kernel write cores into the working directory: sysctl kernel.core_pattern=core")
-    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
-        pytest.skip("allow core files: ulimit -Hc unlimited")
-    found = interpreters.find(name)
-    if found is None:
-        pytest.skip(interpreters.CURE[name])
-    return found
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_kernel(name: str, tmp_path: Path) -> None:
-    """A process that ends by SIGABRT, as the kernel keeps it."""
-    found = possible(name)
-    with patients.start(found.path, "zoo.py", folder=tmp_path, before=cores.allow) as zoo:
-        live = patients.read(zoo.pid)
-        path = cores.by_kernel(zoo, tmp_path)
-    with contextlib.ExitStack() as stack:
-        stack.callback(path.unlink)
-        snapshot = core_files.collect(path)
-        same(python_of(snapshot), live)
-        assert snapshot.pid == zoo.pid
-        process = snapshot.samples[0].process
-        assert isinstance(process, Missing)
-        assert "ended by signal 6" in _sentence(process.reason)
 
 
 def test_the_command(cored: Callable[[str], tuple[Path, Python]]) -> None:
@@ -203,34 +189,10 @@ def test_files_that_are_not_those_of_the_process(tmp_path: Path, now: str) -> No
     snapshot = core_files.collect(path)
     path.unlink()
     expected = {"gone": "are not here", "other": "are not of the build in the core"}[now]
-    doubts = [_sentence(doubt) for doubt in python_of(snapshot).doubts]
+    doubts = [said(doubt) for doubt in python_of(snapshot).doubts]
     assert any(expected in doubt and str(executable) in doubt for doubt in doubts)
     stacks = [stack(python_of(snapshot), thread) for thread in python_of(snapshot).threads]
     assert [name for name, _ in stacks[-1][1]][-2:] == ["inner", "<module>"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_none_of_the_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A core on a machine that has none of its files: every chain is there, but for names of C's types."""
-    found = possible(name)
-    with patients.start(found.path, "zoo.py", folder=tmp_path, before=cores.allow) as zoo:
-        live = patients.read(zoo.pid)
-        path = cores.by_kernel(zoo, tmp_path)
-    monkeypatch.setattr(originals.os, "open", absent)
-    python = python_of(core_files.collect(path))
-    path.unlink()
-    assert {task.address: levels(task) for task in python.tasks} == {task.address: levels(task) for task in live.tasks}
-    assert [stack(python, thread) for thread in python.threads] == [stack(live, thread) for thread in live.threads]
-    assert any("are not here" in doubt.template for doubt in python.doubts)
-
-
-def absent(path: str, flags: int) -> int:
-    raise FileNotFoundError(path)
-
-
-def levels(task: Task) -> tuple[object, ...]:
-    chain = [(level.address, level.line, level.offset) for level in task.chain]
-    return task.name, task.state, task.waiter, [level.name for level in task.chain if level.code is not None], chain
 
 
 # --- bad files -------------------------------------------------------------------------------------------------------
