@@ -28,6 +28,13 @@ def main_thread_state(pid: int) -> str:
     return stat(pid)[0]
 
 
+def runnable_seconds(pid: int) -> float:
+    """How long its main thread had a processor or waited for one: what it would have computed on a machine of its own
+    (Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat)."""
+    on_cpu, waited, _ = map(int, Path(f"/proc/{pid}/schedstat").read_text().split())
+    return (on_cpu + waited) / 1e9
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time of the main thread so far."""
     fields = stat(pid)
