@@ -28,7 +28,11 @@ PACKAGES = {  # by program
     "openssl": "openssl",
     "setpriv": "util-linux",
     "gcc": "gcc libc6-dev",
+    "gcore": "gdb",
+    "lz4": "lz4",
     "readelf": "binutils",
+    "xz": "xz-utils",
+    "zstd": "zstd",
 }
 MAY_SKIP = (
     "not Linux",  # the parts that read /proc
