@@ -36,6 +36,7 @@ def _all(snapshot: Snapshot, diagnosis: Diagnosis) -> list[tuple[Say, Missing]]:
     parts: list[tuple[Say, object]] = [
         (Say("process"), last.process),
         (Say("tasks and threads"), last.python),
+        (Say("locals"), last.python.locals if isinstance(last.python, Python) else None),
         (Say("sockets"), last.sockets),
         (Say("gateway"), last.gateway),
         (Say("py-spy"), snapshot.witness),

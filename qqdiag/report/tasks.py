@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Say, Seconds
 from qqdiag.report.ages import ages, cancellations, scopes
+from qqdiag.report import variables
 from qqdiag.report.causes import Causes, cause, causes, names_of
 from qqdiag.report.code import code_of, place
 from qqdiag.report.created import created
@@ -37,6 +38,7 @@ class _Drawing:
     age: Callable[[Task], Say | None]
     cancelled: dict[int, list[Timer]]  # by task: the timers that cancel it
     made: dict[int, Say]  # where and when a task was created, as far as anything tells
+    locals: variables.Frames = field(default_factory=dict)
     drawn: set[int] = field(default_factory=set)
     lines: list[Line[Cell]] = field(default_factory=list)
 
@@ -61,6 +63,7 @@ def task_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell] | No
         ages(snapshot),
         cancellations(python),
         created(snapshot, python),
+        locals=variables.frames_of(python),
     )
     drawing.lines += [_loop(drawing, loop) for loop in python.loops]
     found = groups(python, culprits, known, drawing.endless.keys())
@@ -112,6 +115,7 @@ def _draw(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int, grou
         drawing.lines.append(Line(scope, depth + 1, Mark.DIM))
     for level in _steps(task)[:_LONGEST_CHAIN]:
         drawing.lines.append(_level(drawing.python, level, depth + 1))
+        drawing.lines += variables.lines(drawing.locals, drawing.tasks, task, level, depth + 2)
     if task.truncated or len(task.chain) > _LONGEST_CHAIN:
         drawing.lines.append(Line(Say("the chain goes on"), depth + 1, Mark.DIM))
     drawing.lines += [Line(Say("doubt: {doubt}", doubt=doubt), depth + 1, Mark.WARN) for doubt in task.doubts[:5]]
