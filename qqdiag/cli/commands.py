@@ -171,9 +171,9 @@ def ps(every: bool, as_json: bool, raw: bool) -> int:
     with progress() as step:
         found = survey(step, every=every)
     if as_json:
-        emit(objects(process_objects(found, raw=raw)))
+        emit(objects(process_objects([row._asdict() for row in found], raw=raw)))
     elif found:
-        emit(table(process_cells(found, raw=raw)))
+        emit(table(process_cells([row._asdict() for row in found], raw=raw)))
         note(f"next: qqdiag inspect {worst(found)}")
     else:
         note("no process with an event loop is to be seen; with sudo, those of other users are")

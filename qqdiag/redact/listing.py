@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from qqdiag.finding import Signature
-from qqdiag.model import Say, Seconds
+from qqdiag.model import Say, Seconds, Value
 from qqdiag.redact.publisher import Public, Publisher
 from qqdiag.redact.shown import Shown, show
 from qqdiag.snapshot import Monitor
-
-if TYPE_CHECKING:
-    from qqdiag.survey import Row
 
 
 def listing(signatures: Iterable[Signature]) -> list[dict[str, Shown]]:
@@ -37,16 +33,19 @@ def monitor_listing(monitor: Monitor) -> list[dict[str, Shown]]:
     ]
 
 
-def process_cells(rows: Sequence[Row], *, raw: bool) -> list[dict[str, Shown]]:
+Fields = Mapping[str, Value | None]
+
+
+def process_cells(processes: Iterable[Fields], *, raw: bool) -> list[dict[str, Shown]]:
     """The processes as a table has them; `-` for what one does not have."""
     publisher = Publisher(raw=raw)
     return [
-        {name: publisher.cell(Say("-") if value is None else value) for name, value in row._asdict().items()}
-        for row in rows
+        {name: publisher.cell(Say("-") if value is None else value) for name, value in fields.items()}
+        for fields in processes
     ]
 
 
-def process_objects(rows: Sequence[Row], *, raw: bool) -> list[dict[str, Public]]:
+def process_objects(processes: Iterable[Fields], *, raw: bool) -> list[dict[str, Public]]:
     """The processes as a program has them."""
     publisher = Publisher(raw=raw)
-    return [{name: publisher.tree(value) for name, value in row._asdict().items()} for row in rows]
+    return [{name: publisher.tree(value) for name, value in fields.items()} for fields in processes]
