@@ -16,10 +16,12 @@ from qqdiag.waits import View
 CAUSES = {
     "process-stopped": (
         *("loop-blocked", "hot-loop", "dead-listener", "missing-ack", "half-open", "close-hang", "write-stuck"),
-        *("await-deadlock", "executor-starved", "loop-spinning", "never-completes"),
+        *("await-deadlock", "executor-starved", "loop-spinning", "never-completes", "reconnect-stuck", "reconnecting"),
     ),
+    "fatal-close": ("dead-listener",),
     "loop-blocked": ("hot-loop", "dead-listener", "missing-ack", "half-open", "close-hang", "write-stuck"),
     "hot-loop": ("dead-listener", "missing-ack", "half-open", "close-hang", "write-stuck"),
+    "executor-starved": ("reconnect-stuck",),
     "half-open": ("write-stuck", "close-hang"),
     "write-stuck": ("missing-ack",),
 }

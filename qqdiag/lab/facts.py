@@ -163,6 +163,14 @@ def pooled(inside: Inside) -> Fact:
     return {"connections": inside.config["pooled"]} if inside.config.get("pooled") else None
 
 
+def opening(inside: Inside) -> Fact:
+    """The listener waits in the handshake of a new WebSocket."""
+    opened = innermost(inside.adapter.listening, Adapter._open.__qualname__)
+    if opened is None or opened.cr_frame is None or inside.adapter.ws is not None:
+        return None
+    return {"same": [id(opened), opened.cr_frame.f_lasti]}
+
+
 def as_told(inside: Inside) -> Fact:
     """What the handler says of what it has brought about."""
     truth = inside.config.get("truth")
@@ -187,4 +195,5 @@ FACTS: dict[str, Callable[[Inside], Fact]] = {
     "handling": handling,
     "pooled": pooled,
     "as-told": as_told,
+    "opening": opening,
 }

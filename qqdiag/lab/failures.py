@@ -120,6 +120,14 @@ def loop_blocked_pipe(lab: Lab) -> dict[str, Any]:
     return until("in a write", lambda: outside.asleep(lab.gateway.pid, "pipe_w"))
 
 
+def reconnect_stuck(lab: Lab) -> dict[str, Any]:
+    """The WebSocket's handshake is not answered (failures.md 11, reconnect stuck)."""
+    lab.server.switch(upgrade="hang")
+    lab.server.cut("fin")
+    lab.fact("opening")
+    return until("polling", lambda: outside.polling(lab.gateway.pid))
+
+
 def _closing(lab: Lab) -> dict[str, Any]:
     lab.fact("closing")
     lab.server.until("a CLOSE frame", lambda seen: seen["closes"] >= 1 and seen["open"] == 1)
@@ -212,6 +220,13 @@ FAILURES: tuple[Case, ...] = (
         write_stuck_send,
         model="flooding",
         **STUCK,
+    ),
+    Case(
+        "reconnect-stuck",
+        "the handshake of a new WebSocket is not answered",
+        reconnect_stuck,
+        without=("ready-deadline",),
+        facts=(("ready", 0.0), ("opening", 1.2)),
     ),
     Case(
         "loop-blocked",

@@ -6,6 +6,7 @@ from typing import Any
 
 from qqdiag.lab import outside
 from qqdiag.lab.case import Case, Lab
+from qqdiag.lab.failures import reconnect_stuck
 from qqdiag.lab.outside import until
 
 REAL = 41250  # ms between heartbeats, as the platform says
@@ -156,6 +157,15 @@ HEALTHY: tuple[Case, ...] = (
         healthy=True,
         facts=(READY, ("closing", 2.5)),
         timing={"close_total": 60.0},
+    ),
+    Case(
+        "bounded-reconnect",
+        "a handshake is not answered yet, and a deadline will end it",
+        reconnect_stuck,
+        healthy=True,
+        facts=(READY, ("opening", 1.2)),
+        timing={"ready": 20.0},
+        transports=("plain",),
     ),
     Case(
         "back-off",

@@ -44,7 +44,6 @@ def _adapter(view: View, adapter: Adapter) -> Finding | None:
         type=adapter.type,
         state=task.state,
     )
-    told = {attribute.name.reveal(): attribute.truth for attribute in adapter.attributes}
     notes = [
         seen("gateway", Say("the adapter's {name}: {truth}", truth=attribute.truth, name=attribute.name))
         for attribute in adapter.attributes
@@ -52,7 +51,7 @@ def _adapter(view: View, adapter: Adapter) -> Finding | None:
     ]
     websocket = next((ws for ws in view.websockets if ws.address == adapter.websocket), None)
     evidence = (*(_evidence(view, websocket) if websocket else ()), *notes, *_log(view))
-    return _finding(Confidence.CERTAIN, because, summary, evidence, task.address, _FATAL if told.get("fatal") else ())
+    return _finding(Confidence.CERTAIN, because, summary, evidence, task.address)
 
 
 _TELLING = ("running", "websocket", "fatal")  # attributes that say whether it means to listen
@@ -68,9 +67,6 @@ def _log(view: View) -> tuple[Evidence, ...]:
         seen("logs", Say("the log says {event}, {age} ago", event=event.event, age=Seconds(event.age)), "s")
         for event in ends[-1:]
     )
-
-
-_FATAL = (Alternative("fatal-close", Say("the close code in its log: it may have stopped on purpose")),)
 
 
 def _websocket(view: View, websocket: WebSocket) -> Finding | Missing | None:

@@ -42,6 +42,7 @@ ACCEPTED: dict[str, tuple[set[str], set[str]]] = {
     "close-hang-session": ({"close-hang"}, {"write-stuck"}),  # a handler is stuck in its send as well
     "write-stuck": ({"write-stuck"}, set()),
     "loop-blocked": ({"loop-blocked"}, set()),
+    "reconnect-stuck": ({"reconnect-stuck"}, set()),
     "process-stopped": ({"process-stopped"}, set()),
     "await-deadlock": ({"await-deadlock"}, set()),
     "never-completes": ({"never-completes"}, set()),
@@ -90,7 +91,8 @@ def look(key: tuple[str, str]) -> Looked:
 @pytest.fixture(scope="module")
 def looked(request: pytest.FixtureRequest) -> Iterator[Callable[[tuple[str, str]], Looked]]:
     """What is seen of a case. A worker of pytest-xdist, which does not know what comes next, looks at one at a time."""
-    shapes = [item.callspec.params for item in request.session.items if getattr(item, "originalname", "") == VERDICT]
+    here = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
+    shapes = [item.callspec.params for item in here if getattr(item, "originalname", "") == VERDICT]
     wanted = [(shape["id"], shape["kind"]) for shape in shapes if shape["id"] not in ALONE]
     if hasattr(request.config, "workerinput"):
         yield look

@@ -58,7 +58,7 @@ PLAIN = (
         frozenset({"dead-listener"}),
         Setting(constants={"RECONNECT_BACKOFF": [0], "MAX_RECONNECT_ATTEMPTS": 5}),
     ),
-    Case("banned", banned, frozenset({"dead-listener"})),
+    Case("banned", banned, frozenset({"fatal-close"})),
     Case("missing-ack", missing_ack, SILENT, chain=LISTENER),
     Case("half-open", half_open, SILENT, chain=LISTENER, through_relay=True),
     Case("dead-path", dead_path, frozenset({"half-open"}), chain=LISTENER, own_network=True, root=True),
@@ -91,6 +91,7 @@ PLAIN = (
     Case(
         "back-off",
         back_off,
+        frozenset({"reconnecting"}),
         setting=Setting(constants={"RECONNECT_BACKOFF": [0.1, 0.1, FAR_BACKOFF]}),
         chain=("QQAdapter._listen_loop", "QQAdapter._reconnect", "sleep"),
     ),
