@@ -98,6 +98,17 @@ def _with_locals(snapshot: Snapshot, wanted: bool) -> Snapshot:
     return replace(snapshot, samples=[*snapshot.samples[:-1], last])
 
 
+def with_sources(snapshot: Snapshot) -> Snapshot:
+    """With the source text of what a running process stands at; of anything else as it is."""
+    if snapshot.origin != Word("live"):
+        return snapshot
+    from qqdiag.collect import sources
+
+    deadline = time.monotonic() + KERNEL_LIMIT
+    found = guarded("sources", deadline, sources.collect, snapshot.pid, snapshot.samples[-1])
+    return snapshot if isinstance(found, Missing) else replace(snapshot, sources=found)
+
+
 def record_core(target: Core, *, deep: bool = False, full: bool = False, variables: bool = False) -> Recording:
     """As `record`, of a core file. Raises NotReadable."""
     from qqdiag.collect import core

@@ -515,6 +515,14 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     gateway: Gateway | Missing
 
 
+class SourceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a source file of the target."""
+
+    path: CodePath
+    line: int
+    text: FreeText  # without what surrounds it
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One or two samples, and what needs only one look."""
 
@@ -529,4 +537,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     logs: Logs | Missing | None  # None: no profile names any
     monitor: Monitor | Missing | None  # None: the target runs none
     deep: Deep | Missing | None = None  # None: not asked for
+    sources: list[SourceLine] = []  # of what the tasks and threads of the last sample stand at, where asked for
     pause: float = 0.0  # seconds, over all collectors and samples

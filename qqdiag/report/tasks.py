@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Say, Seconds
-from qqdiag.report.ages import ages, cancellations, scopes
 from qqdiag.report import variables
+from qqdiag.report.ages import ages, cancellations, scopes
 from qqdiag.report.causes import Causes, cause, causes, names_of
-from qqdiag.report.code import code_of, place
+from qqdiag.report.code import Sources, code_of, sourced, sources
 from qqdiag.report.created import created
 from qqdiag.report.deep import endless
 from qqdiag.report.document import Cell, Line, Mark, Section
@@ -37,6 +37,7 @@ class _Drawing:
     endless: dict[int, Say]  # by task: that its wait has no end
     age: Callable[[Task], Say | None]
     cancelled: dict[int, list[Timer]]  # by task: the timers that cancel it
+    sources: Sources
     made: dict[int, Say]  # where and when a task was created, as far as anything tells
     locals: variables.Frames = field(default_factory=dict)
     drawn: set[int] = field(default_factory=set)
@@ -62,6 +63,7 @@ def task_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell] | No
         endless(snapshot),
         ages(snapshot),
         cancellations(python),
+        sources(snapshot),
         created(snapshot, python),
         locals=variables.frames_of(python),
     )
@@ -114,7 +116,7 @@ def _draw(drawing: _Drawing, task: Task, path: tuple[int, ...], depth: int, grou
     for scope in scopes(drawing.python, drawing.cancelled.get(task.address, [])):
         drawing.lines.append(Line(scope, depth + 1, Mark.DIM))
     for level in _steps(task)[:_LONGEST_CHAIN]:
-        drawing.lines.append(_level(drawing.python, level, depth + 1))
+        drawing.lines.append(_level(drawing, level, depth + 1))
         drawing.lines += variables.lines(drawing.locals, drawing.tasks, task, level, depth + 2)
     if task.truncated or len(task.chain) > _LONGEST_CHAIN:
         drawing.lines.append(Line(Say("the chain goes on"), depth + 1, Mark.DIM))
@@ -163,10 +165,11 @@ def _names(tasks: tuple[Task, ...], group: Group) -> Say:
     return Say("{names} ...", names=text) if len(group.tasks) > len(tasks) + 1 else text
 
 
-def _level(python: Python, level: Level, depth: int) -> Line[Cell]:
-    code = code_of(python, level)
+def _level(drawing: _Drawing, level: Level, depth: int) -> Line[Cell]:
+    code = code_of(drawing.python, level)
     if code is not None:
-        return Line(Say("{name}", name=code.qualname), depth, aside=place(python, level))
+        aside = sourced(drawing.python, level, drawing.sources)
+        return Line(Say("{name}", name=code.qualname), depth, aside=aside)
     return Line(Say("{name} ({kind})", name=level.name, kind=level.kind), depth)
 
 
@@ -253,4 +256,4 @@ def _finished(drawing: _Drawing) -> None:
             Line(Say("{text}  <== here", text=text) if guilty else text, 0, Mark.BAD if guilty else Mark.DIM)
         )
         if task.chain:
-            drawing.lines.append(_level(drawing.python, task.chain[0], 1))
+            drawing.lines.append(_level(drawing, task.chain[0], 1))

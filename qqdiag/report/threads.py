@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qqdiag.model import Say, Seconds, Word
-from qqdiag.report.code import code_of, place
+from qqdiag.report.code import Sources, code_of, sourced, sources
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.snapshot import Frame, OsThread, Process, Python, PyThread, Snapshot
 
@@ -21,9 +21,11 @@ def thread_section(snapshot: Snapshot) -> Section[Cell] | None:
     for tid in sorted({*known, *kernel}, key=lambda tid: (tid not in known or known[tid].loop is None, tid)):
         stacks.setdefault(_stack(known.get(tid)), []).append(tid)
     lines: list[Line[Cell]] = []
+    texts = sources(snapshot)
     for tids in list(stacks.values())[:_MOST]:
-        lines += [Line(_heading(tid, kernel.get(tid), known.get(tid))) for tid in tids[:_MOST]]
-        lines += _frames(python, known.get(tids[0]))
+        unread = Say("no Python in it") if python else Say("its Python stack could not be read")
+        lines += [Line(_heading(tid, kernel.get(tid), known.get(tid), unread)) for tid in tids[:_MOST]]
+        lines += _frames(python, known.get(tids[0]), texts)
     return Section("threads", Say("Threads"), tuple(lines)) if lines else None
 
 
@@ -31,10 +33,10 @@ def _stack(thread: PyThread | None) -> object:
     return tuple((frame.code, frame.line) for frame in thread.frames) if thread else None
 
 
-def _frames(python: Python | None, thread: PyThread | None) -> list[Line[Cell]]:
+def _frames(python: Python | None, thread: PyThread | None, texts: Sources) -> list[Line[Cell]]:
     if thread is None or python is None:
         return []
-    lines = [_frame(python, frame) for frame in thread.frames[:_DEEPEST]]
+    lines = [_frame(python, frame, texts) for frame in thread.frames[:_DEEPEST]]
     hidden = len(thread.frames) - _DEEPEST
     if hidden > 0:
         lines.append(Line(Say("{count} outer frames", count=hidden), 1, Mark.DIM))
@@ -43,8 +45,7 @@ def _frames(python: Python | None, thread: PyThread | None) -> list[Line[Cell]]:
     return lines
 
 
-def _heading(tid: int, kernel: OsThread | None, thread: PyThread | None) -> Say:
-    role = Say("no Python in it")
+def _heading(tid: int, kernel: OsThread | None, thread: PyThread | None, role: Say) -> Say:
     if thread is not None:
         role = Say("runs the event loop") if thread.loop is not None else Say("a Python thread")
     named = thread.name if thread is not None and thread.name is not None else kernel and kernel.name
@@ -77,7 +78,7 @@ def _doing(kernel: OsThread) -> Say:
     return text
 
 
-def _frame(python: Python, frame: Frame) -> Line[Cell]:
+def _frame(python: Python, frame: Frame, texts: Sources) -> Line[Cell]:
     code = code_of(python, frame)
     text = Say("{name}", name=code.qualname) if code else Say("a frame without code")
-    return Line(text, 1, aside=place(python, frame))
+    return Line(text, 1, aside=sourced(python, frame, texts))

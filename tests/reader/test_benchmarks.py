@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-NOT_SHOWN = {"source text", "local variables"}
+NOT_SHOWN = {"local variables"}
 
 
 def test_qqdiag_shows_of_a_stuck_process_what_the_table_asks_for() -> None:
