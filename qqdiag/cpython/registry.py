@@ -60,6 +60,9 @@ def read(runtime: Runtime, threads: list[Thread]) -> Books:
             books.running[loop] = thread
         if loop and task:
             books.current[loop] = task
+    unlisted = [task for task in books.current.values() if task not in seen]
+    if unlisted:
+        books.doubts.append(Say("A task that runs is in no set of tasks: {task}.", task=Hex(unlisted[0])))
     if books.running and not books.has_asyncio:
         books.doubts.append(Say("An event loop runs, but the module asyncio.tasks was not found."))
     return books
@@ -91,18 +94,48 @@ def _registered(runtime: Runtime, namespace: dict[str, int], doubts: list[Say]) 
     sets = [objects.attribute(namespace[name], "data") for name in WEAK_SETS if name in namespace]
     if not sets or None in sets:
         doubts.append(Say("The set of all tasks was not found in the module asyncio.tasks."))
-    foreign = 0
-    for reference in (reference for data in sets if data for reference in objects.items(data)):
-        task = objects.referent(reference)
-        if task is not None:
-            found.append(task)
-        elif WEAK_REFERENCES.isdisjoint(objects.type_of(reference).bases):
-            foreign += 1
-    if foreign:
-        doubts.append(Say("{count} entries of the set of all tasks are no weak references.", count=foreign))
+    for data in sets:
+        found += _referents(runtime, _members(runtime, data, doubts), doubts) if data else []
     if "_eager_tasks" in namespace:
-        found += objects.items(namespace["_eager_tasks"])
+        found += _members(runtime, namespace["_eager_tasks"], doubts)
     return found
+
+
+def _members(runtime: Runtime, address: int, doubts: list[Say]) -> list[int]:
+    """The members of a set, which must be as many as it says itself: a slot that reads as free is no other sign."""
+    found, used = runtime.objects.items(address), runtime.objects.count(address)
+    if used is None:
+        doubts.append(Say("What should be a set of tasks is none, at {address}.", address=Hex(address)))
+    elif used != len(found):
+        doubts.append(
+            Say("A set of tasks has {used} members by its own count, {found} were found.", used=used, found=len(found))
+        )
+    return found
+
+
+def _referents(runtime: Runtime, references: list[int], doubts: list[Say]) -> list[int]:
+    """What weak references lead to. No two of one set lead to the same, and what is dead has lost its callback
+    (`PyObject_ClearWeakRefs`, Objects/weakrefobject.c)."""
+    objects = runtime.objects
+    found: dict[int, None] = {}
+    odd = 0
+    for reference in references:
+        task = objects.referent(reference)
+        odd += task in found or (task is None and not _is_dead(runtime, reference))
+        if task is not None:
+            found[task] = None
+    if odd:
+        doubts.append(Say("{count} entries of the set of all tasks lead to no task of their own.", count=odd))
+    return list(found)
+
+
+def _is_dead(runtime: Runtime, reference: int) -> bool:
+    """Whether it is a weak reference to what is gone."""
+    objects, at = runtime.objects, reference + runtime.layout.weakref_object
+    if WEAK_REFERENCES.isdisjoint(objects.type_of(reference).bases):
+        return False
+    referent, callback = objects.read_word(at), objects.read_word(at + 8)
+    return bool(referent) and not callback
 
 
 def _check_types(runtime: Runtime, namespace: dict[str, int]) -> None:

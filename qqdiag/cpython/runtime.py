@@ -14,6 +14,7 @@ from qqdiag.cpython.debug_offsets import published
 from qqdiag.cpython.known import Interpreter, Known
 from qqdiag.cpython.layout import Layout
 from qqdiag.cpython.objects import Objects
+from qqdiag.cpython.typeinfo import DICT
 from qqdiag.errors import NotReadable
 from qqdiag.memory import elf
 from qqdiag.memory.source import MemorySource, Region, Unreadable
@@ -63,6 +64,8 @@ class Runtime:
         if former and known.module_identity(self.memory, self.layout, former[0]) == former[1]:
             return former[0]
         modules = self.objects.read_word(interpreter + self.layout.interpreter_modules)
+        if modules and not self.objects.type_of(modules).flags & DICT:
+            raise Unreadable(modules)
         found = self.objects.lookup(modules, name) if modules else None
         if found is not None:
             identity = known.module_identity(self.memory, self.layout, found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from qqdiag.cpython import containers
 from qqdiag.cpython.frames import Thread
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
@@ -43,12 +44,25 @@ def _heads(runtime: Runtime, threads: Iterable[Thread]) -> Iterator[int]:
 
 
 def _ring(runtime: Runtime, head: int, met: set[int], doubts: list[Say]) -> Iterator[int]:
-    """The nodes of one ring. `met` holds the heads of all rings, and every node that was met."""
-    following = runtime.layout.node_next
-    address = runtime.objects.read_word(head + following)
+    """The nodes of one ring. `met` holds the heads of all rings, and every node that was met.
+
+    Every node names the one before it: where that is another, some were passed over.
+    """
+    before, torn = head, False
+    address, last = _links(runtime, head)
     while address not in met and address:
         met.add(address)
         yield address
-        address = runtime.objects.read_word(address + following)
-    if address not in (head, 0):
+        following, previous = _links(runtime, address)
+        torn = torn or previous != before
+        before, address = address, following
+    if address != head:
         doubts.append(Say("A list of tasks leads into another one at {address}.", address=Hex(address)))
+    elif torn or last != before:
+        doubts.append(Say("A list of tasks is not the same forwards and backwards, at {address}.", address=Hex(head)))
+
+
+def _links(runtime: Runtime, node: int) -> tuple[int, int]:
+    """The next node and the one before (struct llist_node)."""
+    following, previous = containers.words(runtime.memory, node + runtime.layout.node_next, 2)
+    return following, previous
