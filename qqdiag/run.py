@@ -29,6 +29,7 @@ from qqdiag.snapshot import Deep, Logs, Monitor, Sample, Snapshot, Witness
 from qqdiag.target import CaptureFile, Core, Live, Target
 
 LIMIT = 7.0  # seconds for everything but the interval: so that a whole `inspect` ends within 10
+AGAIN = 2.0  # times what the first look took, for the second: who has 100,000 tasks is still looked at twice
 DEEP_LIMIT = 30.0  # seconds for a walk over the heap, which is asked for
 KERNEL_LIMIT = 2.0  # seconds for each of the parts that the kernel tells
 
@@ -140,7 +141,8 @@ def record(
         tracer = _tracer(target.pid, stack) if pause and target.refused is None else None
         known = Known(variables=variables)
         sample, *memories = _sample(target, deadline, pause, tracer, known, step)
-        samples = [sample]
+        samples, now = [sample], time.monotonic()
+        deadline = max(deadline, now + interval + AGAIN * (now - sample.taken_at))
         once = _begin_once(target, sample, deadline)
         if interval > 0:
             step("interval")

@@ -130,31 +130,33 @@ def private_values(*roots: object) -> list[Private]:
     todo: list[tuple[object, str]] = [(root, "report") for root in roots]
     while todo:
         value, source = todo.pop()
-        if isinstance(value, Text):
+        if isinstance(value, msgspec.Struct):
+            todo += _of_struct(value, met)
+        elif isinstance(value, list):
+            todo += [(item, source) for item in value if type(item) not in _PLAIN and id(item) not in met]
+        elif isinstance(value, Text):
             met[id(value)] = value
             if value not in judged:
                 judged.add(value)
                 if private(value) or isinstance(value, CodePath):
                     found[value] = Private(value.reveal(), type(value).__name__, source)
         elif not isinstance(value, int | float | str | None):
-            todo += [inner for inner in _inside(value, source) if id(inner[0]) not in met]
+            todo += _of_other(value, source)
     return list(found.values())
 
 
-def _inside(value: object, source: str) -> Iterator[tuple[object, str]]:
-    """What a value holds, and where; numbers and the like may be left out."""
-    if isinstance(value, msgspec.Struct):
-        kind = type(value).__name__
-        for name in value.__struct_fields__:
-            inner = getattr(value, name)
-            if type(inner) not in _PLAIN:
-                yield inner, f"{kind}.{name}"
-        return
-    yield from _of_other(value, source)
+def _of_struct(value: msgspec.Struct, met: dict[int, Text]) -> list[tuple[object, str]]:
+    """What its fields hold, but for numbers, empty lists and texts that were met."""
+    found: list[tuple[object, str]] = []
+    for name in value.__struct_fields__:
+        inner = getattr(value, name)
+        if type(inner) not in _PLAIN and id(inner) not in met and inner != []:
+            found.append((inner, f"{type(value).__name__}.{name}"))
+    return found
 
 
 def _of_other(value: object, source: str) -> list[tuple[object, str]]:
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
         return [(item, source) for item in value]
     if isinstance(value, Say):
         return [(inner, source) for inner in value.values.values()]

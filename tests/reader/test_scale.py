@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import patients
 import pytest
 from interpreters import Interpreter
-from msgspec.structs import replace
-from patients import Patient
 
 from qqdiag.collect.gateway import read_gateway
 from qqdiag.cpython.read import read_python
@@ -16,7 +14,7 @@ from qqdiag.cpython.runtime import attach
 from qqdiag.memory.live import LiveMemory
 from qqdiag.memory.source import Kept, MemorySource, Region
 from qqdiag.profiles import profiles
-from qqdiag.snapshot import Gateway, Python, Task
+from qqdiag.snapshot import Gateway, Python
 
 CROWD = 1_500
 
@@ -44,7 +42,8 @@ def both(memory: MemorySource) -> tuple[Python, Gateway]:
 def test_pages_say_what_words_say(interpreter: Interpreter, program: str) -> None:
     with patients.start(interpreter.path, program, str(CROWD)) as patient, LiveMemory(patient.pid) as memory:
         words = WordByWord(memory)
-        assert isinstance(memory, Kept) and not isinstance(words, Kept)
+        assert isinstance(memory, Kept)
+        assert not isinstance(words, Kept)
         found, expected = both(memory), both(words)
     for one, two in zip(found[0].tasks, expected[0].tasks, strict=True):
         assert one == two
