@@ -164,20 +164,40 @@ def ps(every: bool, as_json: bool, raw: bool) -> int:
 
     Example: qqdiag ps
     """
-    from qqdiag.redact.listing import process_cells, process_objects
+    from qqdiag.redact.listing import cells_of, objects_of
     from qqdiag.render.rows import objects, table
     from qqdiag.survey import survey, worst
 
     with progress() as step:
         found = survey(step, every=every)
     if as_json:
-        emit(objects(process_objects([row._asdict() for row in found], raw=raw)))
+        emit(objects(objects_of([row._asdict() for row in found], raw=raw)))
     elif found:
-        emit(table(process_cells([row._asdict() for row in found], raw=raw)))
+        emit(table(cells_of([row._asdict() for row in found], raw=raw)))
         note(f"next: qqdiag inspect {worst(found)}")
     else:
         note("no process with an event loop is to be seen; with sudo, those of other users are")
     return 0
+
+
+@click.command()
+@options.as_json
+def doctor(as_json: bool) -> int:
+    """Try what qqdiag may do on this machine, and say what each lack costs.
+
+    Ends with 2 when it cannot read the memory of a process of this user.
+
+    Example: qqdiag doctor
+    """
+    from qqdiag.doctor import checks
+    from qqdiag.exits import CLEAR, NOT_RUN
+    from qqdiag.redact.listing import cells_of, objects_of
+    from qqdiag.render.rows import checklist, objects
+
+    found = checks()
+    records = [check._asdict() for check in found]
+    emit(objects(objects_of(records)) if as_json else checklist(cells_of(records)))
+    return CLEAR if found[0].works else NOT_RUN
 
 
 @click.command()
@@ -264,4 +284,4 @@ def _process(target: Target) -> Live:
     raise UsageError(Say("this needs a running process, not a file"), Say("qqdiag inspect FILE shows what it holds"))
 
 
-ALL = (inspect, ps, report, capture, attach, explain, signatures)
+ALL = (inspect, ps, doctor, report, capture, attach, explain, signatures)

@@ -1,4 +1,4 @@
-"""The list of known failures, whose ids and titles are our own; what an aiomonitor lists; the processes of `ps`."""
+"""The list of known failures, whose ids and titles are our own; what an aiomonitor lists; records of any kind."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def monitor_listing(monitor: Monitor) -> list[dict[str, Shown]]:
     ]
 
 
-Fields = Mapping[str, Value | None]
+Fields = Mapping[str, Say | Value | None]
 
 
-def process_cells(processes: Iterable[Fields], *, raw: bool) -> list[dict[str, Shown]]:
-    """The processes as a table has them; `-` for what one does not have."""
+def cells_of(records: Iterable[Fields], *, raw: bool = False) -> list[dict[str, Shown]]:
+    """Records as a table has them; `-` for what one does not have."""
     publisher = Publisher(raw=raw)
     return [
         {name: publisher.cell(Say("-") if value is None else value) for name, value in fields.items()}
-        for fields in processes
+        for fields in records
     ]
 
 
-def process_objects(processes: Iterable[Fields], *, raw: bool) -> list[dict[str, Public]]:
-    """The processes as a program has them."""
+def objects_of(records: Iterable[Fields], *, raw: bool = False) -> list[dict[str, Public]]:
+    """Records as a program has them."""
     publisher = Publisher(raw=raw)
-    return [{name: publisher.tree(value) for name, value in fields.items()} for fields in processes]
+    return [{name: publisher.tree(value) for name, value in fields.items()} for fields in records]

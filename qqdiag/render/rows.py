@@ -21,6 +21,17 @@ def table(records: Sequence[Mapping[str, Shown]]) -> str:
     return _lines([head, *([text_of(cell) for cell in record.values()] for record in records)])
 
 
+def checklist(records: Sequence[Mapping[str, Shown]]) -> str:
+    """`works` and `found` of each `what`, and below what does not work its `costs` and `hint`."""
+    heads, wide = [], max(len(text_of(record["what"])) for record in records)
+    for record in records:
+        works, what = text_of(record["works"]) == "yes", text_of(record["what"])
+        heads.append(f"{'ok   ' if works else 'lacks'}  {what:{wide}}  {text_of(record['found'])}\n")
+        if not works:
+            heads += [f"{'':{wide + 9}}{name}: {text_of(record[name])}\n" for name in ("costs", "hint")]
+    return "".join(heads)
+
+
 def objects(records: Sequence[Mapping[str, Public]]) -> str:
     """One object a record."""
     return encoded([{name: plain(value) for name, value in record.items()} for record in records])
