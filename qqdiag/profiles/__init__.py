@@ -20,6 +20,7 @@ class AdapterShape:
     module: str  # __module__ of its class
     attributes: dict[str, str]
     heartbeat_answered: bool = False  # its protocol answers each heartbeat
+    send_waits: str = ""  # its method in which a send waits for the connection
 
 
 @dataclass(frozen=True, slots=True)

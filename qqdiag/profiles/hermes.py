@@ -22,6 +22,7 @@ QQBOT = AdapterShape(
         "fatal": "_fatal_error_code",
     },
     heartbeat_answered=True,  # op 11 follows each op 1 (QQ bot documentation, interface-framework/opcode)
+    send_waits="_wait_for_reconnection",
 )
 
 PROFILE = Profile(

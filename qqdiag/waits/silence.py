@@ -42,7 +42,7 @@ def silences(view: View, websockets: list[WebSocket]) -> list[Silence]:
 
 def _silence(view: View, websocket: WebSocket, row: Socket, tcp: TcpInfo) -> Silence:
     adapter = adapter_of(view, websocket)
-    period = _period(adapter, websocket)
+    period = period_of(adapter, websocket)
     moved = motion(view, row.fd)
     segments = moved.segments_out if moved is not None and moved.segments_in == 0 else None
     count = unanswered(tcp, period) if tcp.last_data_received > QUIET else 0
@@ -97,8 +97,8 @@ def adapter_of(view: View, websocket: WebSocket) -> Adapter | None:
     return next((adapter for adapter in adapters if adapter.websocket == websocket.address), None)
 
 
-def _period(adapter: Adapter | None, websocket: WebSocket) -> float | None:
-    """The adapter's heartbeat interval or the sleep of a task that sends, the longer of both.
+def period_of(adapter: Adapter | None, websocket: WebSocket) -> float | None:
+    """Seconds between heartbeats: the adapter's interval or the sleep of a task that sends, the longer of both.
 
     Both, because the interval that the server gave counts only from the next sleep on.
     """

@@ -49,6 +49,15 @@ async def quiet(request: web.Request) -> web.WebSocketResponse:
     return answer
 
 
+async def echoing(request: web.Request) -> web.WebSocketResponse:
+    """Answers each message."""
+    answer = web.WebSocketResponse()
+    await answer.prepare(request)
+    async for message in answer:
+        await answer.send_str(message.data)
+    return answer
+
+
 @contextlib.contextmanager
 def websocket_server() -> Iterator[int]:
     """A WebSocket server; yields its port."""
@@ -69,7 +78,7 @@ def websocket_server() -> Iterator[int]:
 
 async def _serve() -> web.AppRunner:
     app = web.Application()
-    routes = {"/": talking, "/chatter": chattering, "/deaf": deaf, "/quiet": quiet}
+    routes = {"/echo": echoing, "/": talking, "/chatter": chattering, "/deaf": deaf, "/quiet": quiet}
     app.add_routes([web.get(path, handler) for path, handler in routes.items()])
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()

@@ -20,6 +20,7 @@ from hermes_failing import (
     hot_loop,
     missing_ack,
     name_server_that_never_answers,
+    not_ready,
     stderr_that_nobody_reads,
     write_stuck,
 )
@@ -71,6 +72,7 @@ PLAIN = (
         {"answer_close": False, "chatter": CLOSE_TIMEOUT / 4},
         chain=CLOSING,
     ),
+    Case("not-ready", not_ready, frozenset({"not-ready"}), Setting(constants=SOON), chain=LISTENER),
     Case("write-stuck", write_stuck, frozenset({"write-stuck"}), chain=DRAINING),
     Case("blocked-in-pipe", blocked_in_pipe, frozenset({"loop-blocked"}), surroundings=stderr_that_nobody_reads),
     Case(

@@ -96,6 +96,15 @@ def close_hang(patient: Patient) -> None:
     assert (seen["open"], seen["connections"]) == (1, 1)
 
 
+def not_ready(patient: Patient) -> None:
+    """F09: Identify is ignored, and heartbeats are answered all the same."""
+    patient.server.switch(identify=False)
+    patient.server.close(4006)  # the session is gone: it must identify anew
+    patient.gateway.wait_log("Identify sent", count=2)
+    wait_beats(patient, 3)
+    assert patient.gateway.platform_state() == "connected"
+
+
 def write_stuck(patient: Patient) -> None:
     """A peer that sends PINGs and reads nothing: the PONGs fill every buffer, and `receive()` waits in the drain."""
     patient.server.switch(read="nothing", pings=True)
