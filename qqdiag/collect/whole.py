@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -37,13 +38,20 @@ def collect(pid: int, deadline: float, *, pause: bool = True, tracer: Tracer | N
         whole.read(memory, runs)
         return deep.walk(memory)
 
-    frozen = freeze(pid, walk, deadline, pause=pause, agree=lambda one, two: two, tracer=tracer)
-    if frozen.method.reveal() not in deep.ONE_MOMENT:
-        return Missing(
-            Say("the memory changed while it was read"),
-            Say("capture it with a pause, or when it does less: qqdiag capture {pid} --full -o FILE", pid=pid),
-        )
-    return Whole(frozen.pages, list(frozen.regions), replace(frozen.value, pause=frozen.pause))
+    best: Whole | Missing = Missing(
+        Say("the memory changed while it was read"),
+        Say("capture it with a pause, or when it does less: qqdiag capture {pid} --full -o FILE", pid=pid),
+    )
+    paused, began = 0.0, time.monotonic()
+    for attempt in range(1, deep.ATTEMPTS + 1):
+        frozen = freeze(pid, walk, deadline, pause=pause, agree=lambda one, two: two, tracer=tracer)
+        paused += frozen.pause
+        if frozen.method.reveal() in deep.ONE_MOMENT:
+            best = Whole(frozen.pages, list(frozen.regions), replace(frozen.value, pause=paused))
+        spent = (time.monotonic() - began) / attempt
+        if (isinstance(best, Whole) and best.heap.complete) or time.monotonic() + 2 * spent > deadline:
+            break
+    return best
 
 
 def of_core(core: CoreMemory) -> Whole | Missing:
