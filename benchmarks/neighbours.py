@@ -126,7 +126,8 @@ def is_json(command: list[str]) -> bool:
 
 def qqdiag(target: Target) -> Output:
     command = [sys.executable, "-P", "-m", "qqdiag", "inspect", str(target.pid), "--raw"]
-    return Output(newest.run(command), is_json([*command, "--interval", "0", "--json"]))
+    once = [*command, "--interval", "0"]
+    return Output(newest.run(command) + newest.run([*once, "--locals"]), is_json([*once, "--json"]))
 
 
 def asyncio_tool(python: Path, what: str) -> Callable[[Target], Output]:

@@ -284,10 +284,10 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameLocals(msgspec.Struct, frozen=True, kw_only=True):
-    """The locals of one level of a task's chain that are set, by the order of the code's names."""
+    """The locals of one level of a task's chain, or of a thread's frame, that are set, by the order of their names."""
 
-    task: int
-    level: int
+    task: int  # 0: of a thread
+    level: int  # the level's address, of a thread the frame's
     variables: list[Variable] = []
     omitted: int = 0  # locals beyond the bound
     readable: bool = True

@@ -78,7 +78,7 @@ def walk(patterns: Sequence[Profile], known: Known | None = None) -> Callable[[M
         if isinstance(python, Missing):
             return python, python
         if known.variables:
-            python = replace(python, locals=attempt("locals", variables.read, runtime, python.tasks))
+            python = replace(python, locals=attempt("locals", variables.read, runtime, python.tasks, python.threads))
         return python, attempt("gateway", _gateway, runtime, python, patterns)
 
     return read

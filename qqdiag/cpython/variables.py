@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 
 from qqdiag.cpython import callbacks, descriptors, frames
 from qqdiag.cpython.chains import type_name
 from qqdiag.cpython.codes import CELL, FREE, local_names
+from qqdiag.cpython.frames import RawFrame
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.strings import printable
 from qqdiag.cpython.typeinfo import INT, TEXT, TypeInfo
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import FreeText, Id, Name, Word
-from qqdiag.snapshot import FrameLocals, Level, Locals, Task, Variable
+from qqdiag.snapshot import FrameLocals, Level, Locals, PyThread, Task, Variable
 
 MAX_FRAMES = 1_000  # over all tasks
 MAX_TASKS = 10_000  # that are looked at for frames
 MAX_LEVELS = 10  # of one chain, from the innermost on
+MACHINERY = ("/asyncio/", "/concurrent/futures/", "/threading.py", "/selectors.py", "runpy")  # in a code's path
 MAX_NAMES = 30  # of one frame, and of one object's attributes
 MAX_TEXT = 200  # characters or bytes
 SHORT = 128  # up to here the length of a text narrows down what it is
@@ -52,8 +55,9 @@ class _Found:
     fd: int | None = None
 
 
-def read(runtime: Runtime, tasks: list[Task]) -> Locals:
-    """The locals of the innermost frames of the unfinished tasks, first one task of each sort, within MAX_FRAMES."""
+def read(runtime: Runtime, tasks: list[Task], threads: Iterable[PyThread] = ()) -> Locals:
+    """The locals of the innermost frames of the unfinished tasks, first one task of each sort, within MAX_FRAMES; then
+    those of the threads' frames that are no task's."""
     frames_: list[FrameLocals] = []
     omitted = 0
     for task in _chosen(tasks):
@@ -65,7 +69,27 @@ def read(runtime: Runtime, tasks: list[Task]) -> Locals:
             found = _of_level(runtime, task, level, seen)
             if found is not None:
                 frames_.append(found)
+    known = {level.address for task in tasks for level in task.chain}
+    for thread in threads:
+        own, room = _of_thread(runtime, thread, known), max(MAX_FRAMES - len(frames_), 0)
+        frames_ += own[:room]
+        omitted += len(own[room:])
     return Locals(frames=frames_, omitted=omitted)
+
+
+def _of_thread(runtime: Runtime, thread: PyThread, known: set[int]) -> list[FrameLocals]:
+    """The locals of a thread's innermost frames; those of a task's coroutine are told with the task, and those of the
+    machinery that runs loops, threads and pools say nothing."""
+    found: list[FrameLocals] = []
+    seen: set[int] = set()
+    for shown in thread.frames[:MAX_LEVELS]:
+        try:
+            frame = frames.frame_at(runtime, shown.address)
+            if frame.generator not in known and not any(part in frame.code.path for part in MACHINERY):
+                found.append(_of_frame(runtime, frame, 0, shown.address, seen))
+        except Unreadable:
+            found.append(FrameLocals(task=0, level=shown.address, readable=False))
+    return found
 
 
 def _chosen(tasks: list[Task]) -> list[Task]:
@@ -82,19 +106,19 @@ def _of_level(runtime: Runtime, task: Task, level: Level, seen: set[int]) -> Fra
     """The locals of one level; None where it has no frame of Python's."""
     try:
         frame = frames.frame_of(runtime, level.address)
-        names = local_names(runtime.objects, frame.code) if frame is not None else []
-        words = frames.slots(runtime, frame) if frame is not None else []
+        return None if frame is None else _of_frame(runtime, frame, task.address, level.address, seen)
     except Unreadable:
         return FrameLocals(task=task.address, level=level.address, readable=False)
-    if frame is None:
-        return None
+
+
+def _of_frame(runtime: Runtime, frame: RawFrame, task: int, level: int, seen: set[int]) -> FrameLocals:
+    """The locals of one frame that are set. Raises Unreadable."""
+    names, words = local_names(runtime.objects, frame.code), frames.slots(runtime, frame)
     held = [(name, kind, word) for (name, kind), word in zip(names, words, strict=False) if word]
     shown = [one for one in held if not one[1] & HIDDEN and not one[0].startswith(".")]
     found = [_local(runtime, name, kind, word, seen) for name, kind, word in shown[:MAX_NAMES]]
     variables = [variable for variable in found if variable is not None]
-    return FrameLocals(
-        task=task.address, level=level.address, variables=variables, omitted=max(len(shown) - MAX_NAMES, 0)
-    )
+    return FrameLocals(task=task, level=level, variables=variables, omitted=max(len(shown) - MAX_NAMES, 0))
 
 
 def _local(runtime: Runtime, name: str, kind: int, word: int, seen: set[int]) -> Variable | None:

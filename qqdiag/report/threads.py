@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qqdiag.model import Say, Seconds, Word
+from qqdiag.report import variables
 from qqdiag.report.code import Sources, code_of, sourced, sources
 from qqdiag.report.document import Cell, Line, Mark, Section
 from qqdiag.snapshot import Frame, OsThread, Process, Python, PyThread, Snapshot
@@ -21,11 +22,11 @@ def thread_section(snapshot: Snapshot) -> Section[Cell] | None:
     for tid in sorted({*known, *kernel}, key=lambda tid: (tid not in known or known[tid].loop is None, tid)):
         stacks.setdefault(_stack(known.get(tid)), []).append(tid)
     lines: list[Line[Cell]] = []
-    texts = sources(snapshot)
+    texts, locals_ = sources(snapshot), variables.frames_of(python) if python else {}
     for tids in list(stacks.values())[:_MOST]:
         unread = Say("no Python in it") if python else Say("its Python stack could not be read")
         lines += [Line(_heading(tid, kernel.get(tid), known.get(tid), unread)) for tid in tids[:_MOST]]
-        lines += _frames(python, known.get(tids[0]), texts)
+        lines += _frames(python, known.get(tids[0]), texts, locals_)
     return Section("threads", Say("Threads"), tuple(lines)) if lines else None
 
 
@@ -33,10 +34,15 @@ def _stack(thread: PyThread | None) -> object:
     return tuple((frame.code, frame.line) for frame in thread.frames) if thread else None
 
 
-def _frames(python: Python | None, thread: PyThread | None, texts: Sources) -> list[Line[Cell]]:
+def _frames(
+    python: Python | None, thread: PyThread | None, texts: Sources, locals_: variables.Frames
+) -> list[Line[Cell]]:
     if thread is None or python is None:
         return []
-    lines = [_frame(python, frame, texts) for frame in thread.frames[:_DEEPEST]]
+    lines: list[Line[Cell]] = []
+    tasks = {task.address: task for task in python.tasks} if locals_ else {}
+    for frame in thread.frames[:_DEEPEST]:
+        lines += [_frame(python, frame, texts), *variables.thread_lines(locals_, tasks, frame, 2)]
     hidden = len(thread.frames) - _DEEPEST
     if hidden > 0:
         lines.append(Line(Say("{count} outer frames", count=hidden), 1, Mark.DIM))

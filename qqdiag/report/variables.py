@@ -1,4 +1,4 @@
-"""Locals below a level of a chain: `timeout = 30`, `ws = ClientWebSocketResponse, fd 12`, the attributes of self."""
+"""Locals below a frame: `timeout = 30`, `ws = ClientWebSocketResponse, fd 12`, the attributes of self."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from qqdiag.model import Hex, Say, TaskName
 from qqdiag.report.document import Cell, Line, Mark
-from qqdiag.snapshot import FrameLocals, Level, Locals, Python, Task, Variable
+from qqdiag.snapshot import Frame, FrameLocals, Level, Locals, Python, Task, Variable
 
 _MOST = 30  # names that are shown of one level, and of one object
 
@@ -22,7 +22,15 @@ def frames_of(python: Python) -> Frames:
 
 def lines(frames: Frames, tasks: dict[int, Task], task: Task, level: Level, depth: int) -> Iterator[Line[Cell]]:
     """The locals of one level of a task's chain."""
-    frame = frames.get((task.address, level.address))
+    yield from _lines(frames.get((task.address, level.address)), tasks, depth)
+
+
+def thread_lines(frames: Frames, tasks: dict[int, Task], frame: Frame, depth: int) -> Iterator[Line[Cell]]:
+    """The locals of a thread's frame that is no task's."""
+    yield from _lines(frames.get((0, frame.address)), tasks, depth)
+
+
+def _lines(frame: FrameLocals | None, tasks: dict[int, Task], depth: int) -> Iterator[Line[Cell]]:
     if frame is None:
         return
     if not frame.readable:
@@ -62,7 +70,7 @@ def _value(one: Variable, tasks: dict[int, Task]) -> Say:
 
 def _number(one: Variable) -> Say:
     if one.digits is not None:
-        return Say("{digits}", digits=one.digits)
+        return Say("{digits}, a large {type}", digits=one.digits, type=one.type)
     if one.truth is not None:
         return Say("True") if one.truth else Say("False")
     if one.kind.reveal() == "none":
