@@ -26,9 +26,11 @@ from qqdiag.snapshot import (
     Attribute,
     Code,
     Frame,
+    FrameLocals,
     Gateway,
     Leaf,
     Level,
+    Locals,
     LogEvent,
     LogFile,
     LogLine,
@@ -50,6 +52,7 @@ from qqdiag.snapshot import (
     TcpInfo,
     Timer,
     Transport,
+    Variable,
     WebSocket,
     Witness,
     WitnessFrame,
@@ -124,6 +127,33 @@ def python(tasks: list[Task], taken_at: float = 1000.0, **more: Any) -> Python:
         **more,
     }
     return Python(**fields)
+
+
+def some_locals(tasks: list[Task]) -> Locals:
+    return Locals(frames=[frame_locals(task) for task in tasks if task.chain])
+
+
+def frame_locals(task: Task) -> FrameLocals:
+    """Of its outermost level: `self` with attributes, a text, a number that may be somebody's, an enum."""
+    token = variable("_token", "str", "text", text=FreeText("tok-77-aa-19"))
+    return FrameLocals(
+        task=task.address,
+        level=task.chain[0].address,
+        variables=[
+            variable("self", "QQAdapter", attributes=[token]),
+            variable("group", "int", "int", digits=Id("7712345678")),
+            variable("timeout", "float", "float", number=30.0),
+            variable("state", "State", "enum", called=Name("OPEN")),
+            variable("session", "ClientSession", fd=9),
+        ],
+        omitted=2,
+    )
+
+
+def variable(name: str, type_name: str, kind: str = "object", **more: Any) -> Variable:
+    return Variable(
+        name=Name(name), type=Name(type_name), scope=Word("local"), kind=Word(kind), address=0x7F000000A000, **more
+    )
 
 
 def loop(**more: Any) -> Loop:

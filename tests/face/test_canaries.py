@@ -95,6 +95,9 @@ def everything(pid: int, folder: Path) -> dict[str, str]:
         ["inspect", str(pid), "--interval", "0.2"],
         ["inspect", str(pid), "--interval", "0", "--json"],
         ["inspect", str(pid), "--no-pause", "--interval", "0"],
+        ["inspect", str(pid), "--locals", "--interval", "0"],
+        ["inspect", str(pid), "--locals", "--interval", "0", "--json"],
+        ["report", str(pid), "--locals", "--interval", "0"],
         ["report", str(pid), "--interval", "0"],
         ["report", str(pid), "--interval", "0", "--format", "text", "-o", str(page)],
         ["capture", str(pid), "--interval", "0", "-o", str(hang)],
@@ -125,11 +128,12 @@ def test_no_canary_comes_out_of_any_command(patient: Patient, tmp_path: Path) ->
 
 def test_the_canaries_are_there_to_be_found(patient: Patient) -> None:
     done = subprocess.run(
-        [*QQDIAG, "inspect", str(patient.pid), "--raw", "--json", "--interval", "0"],
+        [*QQDIAG, "inspect", str(patient.pid), "--locals", "--raw", "--json", "--interval", "0"],
         capture_output=True,
         text=True,
         timeout=60,
     )
     raw = json.dumps(json.loads(done.stdout), ensure_ascii=False)
-    for place in ("task name", "other task", "argument"):
+    assert patient.canaries["number"] in raw
+    for place in ("task name", "other task", "argument", "local"):
         assert held(patient.canaries[place], raw) or "\x1b" in patient.canaries[place], place
