@@ -139,6 +139,20 @@ def explain(id: str) -> int:
 
 
 @click.command()
+def schema() -> int:
+    """Print the JSON Schema of what `inspect --json` and `report --format json` print.
+
+    Example: qqdiag schema > qqdiag.schema.json
+    """
+    import msgspec
+
+    from qqdiag.redact.schema import json_schema
+
+    emit(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode() + "\n")
+    return 0
+
+
+@click.command()
 @options.as_json
 def signatures(as_json: bool) -> int:
     """List the failures that are known.
@@ -284,4 +298,4 @@ def _process(target: Target) -> Live:
     raise UsageError(Say("this needs a running process, not a file"), Say("qqdiag inspect FILE shows what it holds"))
 
 
-ALL = (inspect, ps, doctor, report, capture, attach, explain, signatures)
+ALL = (inspect, ps, doctor, report, capture, attach, explain, signatures, schema)
