@@ -129,6 +129,8 @@ def _leaf(runtime: Runtime, step: Step, causes: Causes) -> Leaf | None:
         doubts.append(
             Say("The task waits for {waiter}, its chain ends at {leaf}.", waiter=Hex(waiter), leaf=Hex(chain.end))
         )
+    elif chain.end and not waiter:
+        doubts.append(Say("The task waits for nothing, its chain ends at {leaf}.", leaf=Hex(chain.end)))
     try:
         return leaves.leaf(runtime, chain, causes)
     except Unreadable as error:

@@ -154,6 +154,14 @@ def test_waiter_that_is_not_the_leaf(copy: Copy) -> None:
     assert [doubt.template for doubt in again.doubts] == ["The task waits for {waiter}, its chain ends at {leaf}."]
 
 
+def test_task_that_waits_for_nothing(copy: Copy) -> None:
+    """Its chain ends at a future all the same."""
+    task = next(task for task in read_python(attach(copy), 0.0).tasks if task.name.reveal() == "nested")
+    poke(copy, task.address + attach(copy).layout.task_waiter, 0)
+    again = next(found for found in read_python(attach(copy), 0.0).tasks if found.address == task.address)
+    assert [doubt.template for doubt in again.doubts] == ["The task waits for nothing, its chain ends at {leaf}."]
+
+
 def poke(copy: Copy, address: int, word: int) -> None:
     page = bytearray(copy.pages[address & -PAGE])
     struct.pack_into("<Q", page, address % PAGE, word)
