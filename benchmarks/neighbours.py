@@ -4,7 +4,8 @@
 
 The process is `neighbours_target.py` on CPython 3.14 (`newest.py`), as no older one has `python -m asyncio ps`;
 --quick takes this Python and only qqdiag. aiomonitor has to be built in: it sees a twin of the program on this Python,
-as --quick does where aiomonitor is installed.
+as --quick does where aiomonitor is installed. pstree prints nothing but the cycle where there is one: it sees another
+twin, which has none.
 A row is what an output holds: names, words and numbers that only that part of the program can have put there.
 py-spy, pystack and aiomonitor are asked where they are installed (next to this Python, or on PATH).
 """
@@ -98,8 +99,11 @@ ROWS: Mapping[str, Question] = {
     "source text": lambda output, _: "threading.Event().wait()" in output.text,
     "local variables": lambda output, _: "918273645" in output.text,
     "where a task was created": lambda output, _: f"{TARGET.name}:{CREATED}" in output.text,
+    "native (C) frames": lambda output, _: "libc.so" in output.text,
     "JSON": lambda output, _: output.json,
 }
+# To unwind C a tool stops the process for as long as that takes; what a thread does in the kernel is told without.
+LEFT_TO_OTHERS = {"native (C) frames": "py-spy dump --native"}
 
 
 @contextlib.contextmanager
@@ -143,7 +147,7 @@ def py_spy(target: Target) -> Output:
     if found is None:
         return Output(absent="not installed: pip install py-spy")
     command = [found, "dump", "--pid", str(target.pid)]
-    return Output(newest.run(command) + newest.run([*command, "--locals"]), is_json([*command, "--json"]))
+    return Output(in_all(command, "--locals", "--native"), is_json([*command, "--json"]))
 
 
 def pystack(target: Target) -> Output:
@@ -151,7 +155,12 @@ def pystack(target: Target) -> Output:
     if found is None:
         return Output(absent="not installed: pip install pystack")
     command = [found, "remote", str(target.pid)]
-    return Output(newest.run(command) + newest.run([*command, "--locals"]), is_json([*command, "--json"]))
+    return Output(in_all(command, "--locals", "--native"), is_json([*command, "--json"]))
+
+
+def in_all(command: list[str], *options: str) -> str:
+    """What a command prints by itself, and with each of the options."""
+    return newest.run(command) + "".join(newest.run([*command, option]) for option in options)
 
 
 def twin() -> dict[str, tuple[Output, Target]]:
@@ -199,7 +208,8 @@ def missing(outputs: Mapping[str, tuple[Output, Target]]) -> Iterator[str]:
     for name, (output, target) in outputs.items():
         if output.absent:
             continue
-        yield from (f"{name}: {row}" for row in sorted(rows(output, target) - answers[target.pid]))
+        lost = rows(output, target) - answers[target.pid] - LEFT_TO_OTHERS.keys()
+        yield from (f"{name}: {row}" for row in sorted(lost))
         shown = re.findall(rf"\b(?:{'|'.join(functions)})\b|\b\w+\.py:\d+(?=\))", output.text)
         yield from (f"{name}: {one}" for one in sorted(set(shown)) if one not in ours[target.pid])
 
@@ -223,6 +233,10 @@ def looked(quick: bool) -> dict[str, tuple[Output, Target]]:
             outputs[f"asyncio {what}"] = asyncio_tool(found.path, what)(target) if found else absent, target
         outputs["py-spy"] = py_spy(target), target
         outputs["pystack"] = pystack(target), target
+    if found:
+        with started(newest.command(found.path, [str(TARGET), "acyclic"])) as target:
+            outputs["asyncio pstree (no cycle)"] = asyncio_tool(found.path, "pstree")(target), target
+            outputs["qqdiag (no cycle)"] = qqdiag(target), target
     return {**outputs, **twin()}
 
 
@@ -244,6 +258,7 @@ def main() -> None:
             (arguments.outputs / f"{name.replace(' ', '-')}.txt").write_text(output.text)
     lost = list(missing(outputs))
     print("\nshown by another and not by qqdiag: " + ("; ".join(lost) or "nothing"))
+    print("left to others: " + "; ".join(f"{row}: {command}" for row, command in LEFT_TO_OTHERS.items()))
 
 
 if __name__ == "__main__":
