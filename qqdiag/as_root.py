@@ -20,13 +20,21 @@ def inspect(pid: int) -> Say:
     if os.geteuid() == 0:
         return from_outside(pid)
     if shutil.which("qqdiag") is None:
-        return Say("{program} inspect {pid}", program=program(), pid=pid)
+        return _by_another_name(pid)
     if yama() == 1:
         return Say(
             'sudo "$(command -v qqdiag)" inspect {pid}, or until the next boot: sudo sysctl kernel.yama.ptrace_scope=0',
             pid=pid,
         )
     return Say('sudo "$(command -v qqdiag)" inspect {pid}', pid=pid)
+
+
+def _by_another_name(pid: int) -> Say:
+    """It was started as `python -m qqdiag`, or by a path."""
+    python = os.path.basename(sys.executable)
+    if shutil.which(python) == sys.executable:
+        return Say('sudo "$(command -v {python})" -m qqdiag inspect {pid}', python=Word(python), pid=pid)
+    return Say("as root, by the whole path that it was started with: sudo PATH inspect {pid}", pid=pid)
 
 
 def from_outside(pid: int) -> Say:
@@ -37,16 +45,6 @@ def from_outside(pid: int) -> Say:
         "kubectl debug -it POD --target=CONTAINER --profile=general --image=IMAGE",
         pid=pid,
     )
-
-
-def program() -> Say:
-    """qqdiag as root, whatever PATH root has: `sudo "$(command -v qqdiag)"`."""
-    if shutil.which("qqdiag"):
-        return Say('sudo "$(command -v qqdiag)"')
-    python = os.path.basename(sys.executable)
-    if python and shutil.which(python) == sys.executable:
-        return Say('sudo "$(command -v {python})" -m qqdiag', python=Word(python))
-    return Say("as root, by the whole path that it was started with: sudo PATH")
 
 
 def yama() -> int:

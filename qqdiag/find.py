@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 
@@ -18,7 +19,10 @@ LISTED = 8  # pids named when there are several
 
 
 def the_gateway() -> int:
-    """The pid of the only gateway. NoSuchTarget when there is none, UsageError with the pids of several."""
+    """The pid of the only gateway. NoSuchTarget when there is none, UsageError with the pids of several, NotReadable
+    where processes are not to be seen."""
+    if sys.platform == "linux":
+        proc.check_mounted()
     found = gateways()
     if not found:
         raise NoSuchTarget(

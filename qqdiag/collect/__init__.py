@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar
 
-from qqdiag import as_root
 from qqdiag.errors import QqdiagError
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Hex, Missing, Name, Say, Seconds, Word
@@ -89,7 +88,7 @@ def failure(section: str, error: Exception) -> Missing:
     if isinstance(error, PermissionError):
         return Missing(
             Say("{section} is not open to this user ({error})", section=Word(section), error=_errno(error)),
-            Say("run it as root: {program} inspect", program=as_root.program()),
+            Say('run it as root: sudo "$(command -v qqdiag)" inspect'),
         )
     if isinstance(error, OSError):
         return Missing(

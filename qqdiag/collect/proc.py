@@ -111,6 +111,8 @@ def descriptors(pid: int, limit: int = 1 << 16) -> Iterator[tuple[int, str]]:
     for name in names[:limit]:
         try:
             yield int(name), os.readlink(f"/proc/{pid}/fd/{name}")
+        except PermissionError:  # the owner may list them, but what they are takes more (fs/proc/base.c)
+            raise not_permitted(pid) from None
         except OSError:
             continue  # closed since it was listed
 

@@ -39,6 +39,7 @@ RESERVE = 3.0  # seconds that are left for readings without a pause
 BRIEF = 0.3  # seconds: a first walk that took longer has no such, most of what it read are tasks
 COPY_WITHIN = 1.0  # seconds for the child to answer; then it is killed, which releases the target
 TWICE = 2  # a reading is repeated when there is so many times the time left that the first one took
+SECCOMP_FILTER = 2  # linux/seccomp.h SECCOMP_MODE_FILTER, in the field Seccomp of /proc/PID/status
 READINGS = 6  # without a pause: how often to read before giving up on two equal answers
 
 
@@ -103,8 +104,8 @@ def freeze(
             if isinstance(frozen, Frozen):
                 return spent.on(frozen)
             because = frozen
-    agree = agree or (lambda one, two: two if one == two else None)
-    found = _read_twice(pid, walk, last_start, deadline, agree, first, spent)
+        agree = agree or (lambda one, two: two if one == two else None)
+        found = _read_twice(live, walk, last_start, agree, first, spent)
     return spent.on(found)._replace(because=because)
 
 
@@ -170,6 +171,7 @@ def _freeze(
                 break
             taken_at = time.monotonic()
             copy = tracer.copy(ranges, taken_at + COPY_WITHIN)
+            live.check()  # what it copied by pid is of the program that was walked
             spent.pause += copy.pause
             memory = Copied(ranges, copy.data, copy.unread, live)
             # A walk depends on the pages it read and on nothing else: where none has changed, it is not repeated.
@@ -216,24 +218,23 @@ def _reading(live: LiveMemory, walk: Walk[T], spent: Spent) -> Frozen[T]:
 
 
 def _read_twice(
-    pid: int,
+    live: LiveMemory,
     walk: Walk[T],
     last_start: float,
-    deadline: float,
     agree: Agree[T],
     last: Frozen[T] | None,
     spent: Spent,
 ) -> Frozen[T]:
-    """Read with fresh pages until two readings agree: that removed every silent error of an unpaused reading."""
+    """Read fresh pages of the same address space until two readings agree: that removed every silent error of an
+    unpaused reading."""
     for left in range(READINGS - 1, -1, -1):
         if last is not None and time.monotonic() > last_start:
             break
+        live.forget()
         try:
-            with LiveMemory(pid, read_ahead=PAGE) as live:
-                live.deadline = deadline
-                new = _reading(live, walk, spent)
+            new = _reading(live, walk, spent)
         except (Unreadable, TimeoutError):
-            if last is None and (not left or time.monotonic() > deadline):
+            if last is None and (not left or time.monotonic() > live.deadline):
                 raise
             continue
         agreed = agree(last.value, new.value) if last else None
@@ -248,18 +249,20 @@ def _reason(pid: int, problem: NotPaused) -> Say:
     """Why there was no pause. Raises TargetGone when there is nothing left to pause."""
     if problem.number in (errno.ESRCH, errno.ENOENT):
         raise gone(pid) from None
-    other = _tracer_of(pid)
+    other = _of_status(str(pid), b"TracerPid:")
     if other:
         return Say("process {tracer} traces it already", tracer=other)
     if problem.number == errno.ETIMEDOUT:
         return Say("a thread of it did not stop in time")
+    if problem.number == errno.EPERM and _of_status("self", b"Seccomp:") == SECCOMP_FILTER:
+        return Say("a seccomp filter forbids ptrace; docker run --security-opt seccomp=unconfined would not")
     return Say("the kernel did not let it be paused ({error})", error=Word(errno.errorcode.get(problem.number, "?")))
 
 
-def _tracer_of(pid: int) -> int:
-    """TracerPid of /proc/PID/status; 0 when there is none or it is gone."""
+def _of_status(pid: str, field: bytes) -> int:
+    """A number of /proc/PID/status (proc(5)); 0 when there is none or the process is gone."""
     try:
         with open(f"/proc/{pid}/status", "rb") as file:
-            return next((int(line.split()[1]) for line in file if line.startswith(b"TracerPid:")), 0)
+            return next((int(line.split()[1]) for line in file if line.startswith(field)), 0)
     except OSError:
         return 0

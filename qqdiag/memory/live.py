@@ -17,6 +17,7 @@ from typing import Self
 
 from qqdiag import as_root
 from qqdiag.errors import NoSuchTarget, NotPermitted, QqdiagError, TargetGone
+from qqdiag.memory.image import is_alive
 from qqdiag.memory.source import Region, Unreadable
 from qqdiag.model import Say
 
@@ -106,6 +107,11 @@ class LiveMemory:
             self._regions = read_regions(self.pid)
         return self._regions
 
+    def check(self) -> None:
+        """Raises TargetGone when the process has ended, or runs another program (exec) than when this was opened."""
+        if not is_alive(self._fd):
+            raise gone(self.pid)
+
     def forget(self) -> None:
         """Drop what was read: the next reads see the target anew."""
         self.pages.clear()
@@ -164,6 +170,6 @@ def refusal(pid: int, error: OSError) -> QqdiagError:
 
 def gone(pid: int) -> TargetGone:
     return TargetGone(
-        Say("Process {pid} exited while it was read.", pid=pid),
+        Say("Process {pid} exited, or began another program, while it was read.", pid=pid),
         Say("See whether it was restarted: `pgrep -a python`."),
     )

@@ -164,7 +164,10 @@ def test_no_permission(gateway: int) -> None:
     )
     if "Permission denied" in done.stderr:
         pytest.skip("let every user read the interpreter: its folder is closed to others")
-    assert "sudo" in refused(done)[1]
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert done.stdout.startswith("UNKNOWN")
+    assert "belongs to another user" in done.stdout
+    assert "sudo" in done.stdout
 
 
 @pytest.mark.parametrize(
