@@ -26,6 +26,7 @@ CAUSES = {
     "close-hang": ("send-waiting",),
     "reconnect-stuck": ("send-waiting",),
     "reconnecting": ("send-waiting",),
+    "heartbeat-dead": ("flapping",),
     "half-open": ("write-stuck", "close-hang"),
     "write-stuck": ("missing-ack",),
 }

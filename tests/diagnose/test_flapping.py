@@ -1,0 +1,113 @@
+"""Drops in logs as hermes writes them: the period and the codes decide."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from pathlib import Path
+
+import pytest
+from built import ABSENT, NOW, sample, snapshot
+from matrix_table import words
+from msgspec.structs import replace
+
+from qqdiag.collect import logfiles
+from qqdiag.diagnose import diagnose
+from qqdiag.finding import Diagnosis, Finding, Match, NoMatch, Severity, Unknown
+from qqdiag.model import Word
+from qqdiag.profiles.hermes import PROFILE
+from qqdiag.signatures import flapping
+from qqdiag.snapshot import Logs, Snapshot
+from qqdiag.waits import View
+
+LOGGER = "gateway.platforms.qqbot.adapter"
+CLOSED, ERROR = "WebSocket closed: code={} reason=x", "WebSocket error: WebSocket closed"
+
+
+def text_of(period: float, count: int, last: float, lost: str, back: str = "Session resumed") -> str:
+    """A log whose connection was lost so often, the last time so many seconds ago, and came back each time."""
+    lines = []
+    for number in range(count):
+        age = last + (count - 1 - number) * period
+        lines += [(age, "WARNING", lost), (age - 0.1, "INFO", "Reconnecting in 2s (attempt 1)...")]
+        lines += [(age - 0.3 * min(period, last + 1), "INFO", back)]
+    return "".join(line(*one) for one in lines)
+
+
+def line(age: float, level: str, message: str) -> str:
+    moment = datetime.datetime.fromtimestamp(time.time() - age)
+    return f"{moment:%Y-%m-%d %H:%M:%S},{moment.microsecond // 1000:03d} {level} {LOGGER}: [QQBot:1] {message}\n"
+
+
+def look(text: str, folder: Path) -> Snapshot:
+    path = folder / "gateway.log"
+    path.write_text(text)
+    written = datetime.datetime.strptime(text.splitlines()[-1][:23], PROFILE.time_format).timestamp()
+    os.utime(path, (written, written))  # a log's zone is told by its last line and when that was written
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        file = logfiles.read(fd, "gateway", str(path), PROFILE, None, time.time())
+    finally:
+        os.close(fd)
+    assert file.events, "the log must be understood"
+    logs = Logs(profile=Word(PROFILE.id), files=[file])
+    return replace(snapshot(sample(at=NOW - 1), sample()), logs=logs)
+
+
+def found(text: str, folder: Path) -> tuple[Diagnosis, list[Finding]]:
+    diagnosis = diagnose(look(text, folder))
+    return diagnosis, [one for one in diagnosis.findings if one.id == "flapping"]
+
+
+@pytest.mark.parametrize(
+    ("period", "lost", "severity", "template"),
+    [
+        (3.0, CLOSED.format(4000), Severity.DEGRADED, "a storm"),
+        (62.0, ERROR, Severity.DEGRADED, "without a code"),
+        (62.0, CLOSED.format(4009), Severity.DEGRADED, "is lost every"),  # cut on purpose: no idle limit
+        (1800.0, CLOSED.format(4009), Severity.INFO, "how the platform does it"),
+    ],
+)
+def test_the_period_tells_the_kind(period: float, lost: str, severity: Severity, template: str, tmp_path: Path) -> None:
+    diagnosis, findings = found(text_of(period, 6, period / 2, lost), tmp_path)
+    assert [one.severity for one in findings] == [severity], words(diagnosis)
+    assert template in findings[0].summary.template
+    assert diagnosis.verdict == ("clear" if severity is Severity.INFO else "matched")
+
+
+@pytest.mark.parametrize(
+    ("count", "last"),
+    [
+        (3, 30.0),  # too few to speak of a cycle
+        (6, 400.0),  # it has ended: six periods without a drop
+    ],
+)
+def test_drops_that_are_no_cycle(count: int, last: float, tmp_path: Path) -> None:
+    diagnosis, findings = found(text_of(62.0, count, last, ERROR), tmp_path)
+    assert findings == [], words(diagnosis)
+    assert diagnosis.verdict == "clear"
+
+
+def test_attempts_that_fail_are_no_drops(tmp_path: Path) -> None:
+    failed = "".join(line(60 - 5 * number, "WARNING", "Reconnect failed: ConnectError") for number in range(10))
+    _, findings = found(line(65, "WARNING", ERROR) + failed, tmp_path)
+    assert findings == []
+
+
+def test_two_lines_of_one_drop_count_once(tmp_path: Path) -> None:
+    text = "".join(
+        line(age, "WARNING", CLOSED.format(4000))
+        + line(age - 0.01, "WARNING", ERROR)
+        + line(age - 1, "INFO", "Reconnected")
+        for age in (9.0, 6.0, 3.0)
+    )
+    _, findings = found(text, tmp_path)
+    assert findings == []
+
+
+def test_logs_that_could_not_be_read_are_said() -> None:
+    less = replace(snapshot(sample(at=NOW - 1), sample()), logs=ABSENT)
+    assert isinstance(flapping.match(View(less)), Unknown)
+    assert isinstance(flapping.match(View(snapshot(sample()))), NoMatch)  # no profile names any
+    assert not isinstance(flapping.match(View(less)), Match)
