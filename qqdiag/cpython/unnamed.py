@@ -50,6 +50,9 @@ def runtime(memory: MemorySource, regions: Sequence[Region]) -> tuple[int, Regio
     writable = [region for region in regions if region.readable and region.writable]
     starts = [region.start for region in writable]
 
+    known = _layouts()
+    refused: set[int] = set()  # most words point to the same few types
+
     def pointer(word: int) -> bool:
         index = bisect_right(starts, word) - 1
         return index >= 0 and word < writable[index].end
@@ -60,10 +63,11 @@ def runtime(memory: MemorySource, regions: Sequence[Region]) -> tuple[int, Regio
         behind = writable[index + 1] if index + 1 < len(writable) else region  # .bss has no file
         for home in (region, behind) if behind.start == region.end else (region,):
             for address, word in _words(memory, home):
-                if word % 8 == 0 and word > PAGE and pointer(word):
-                    for layout in _layouts():
+                if word % 8 == 0 and word > PAGE and word not in refused and pointer(word):
+                    for layout in known:
                         if _is_interpreter(memory, layout, word) and told(memory, layout, word):
                             return address - layout.runtime_interpreters, home
+                    refused.add(word)
     return None
 
 
