@@ -22,7 +22,7 @@ from qqdiag.memory.source import Unreadable
 from qqdiag.model import FreeText, Id, Name, Word
 from qqdiag.snapshot import FrameLocals, Level, Locals, PyThread, Task, Variable
 
-MAX_FRAMES = 1_000  # over all tasks
+MAX_FRAMES = 400  # over all tasks: what is read is looked through before it is shown
 MAX_TASKS = 10_000  # that are looked at for frames
 MAX_LEVELS = 10  # of one chain, from the innermost on
 MACHINERY = ("/asyncio/", "/concurrent/futures/", "/threading.py", "/selectors.py", "runpy")  # in a code's path

@@ -18,8 +18,11 @@ from interpreters import Interpreter
 from patients import Patient
 
 from qqdiag.collect import sockets
+from qqdiag.collect.tasks import walk
+from qqdiag.cpython.known import Known
 from qqdiag.lab.certificate import make_certificate
-from qqdiag.snapshot import Leaf, Sockets
+from qqdiag.memory.live import LiveMemory
+from qqdiag.snapshot import Gateway, Leaf, Locals, Python, Sockets
 
 Start = Callable[[Path, str], Patient]
 
@@ -110,3 +113,54 @@ def test_the_report_names_the_peer(libraries: Patient) -> None:
     ):
         fd, (host, port) = libraries.truth["fds"][name], libraries.truth["peers"][name]
         assert f"waits for fd {fd} ({host}:{port}) {way}" in shown, name
+
+
+def whole(patient: Patient) -> tuple[Python, Gateway]:
+    with LiveMemory(patient.pid) as memory:
+        python, gateway = walk((), Known(variables=True))(memory)
+    assert isinstance(python, Python)
+    assert isinstance(gateway, Gateway)
+    return python, gateway
+
+
+def test_what_a_task_holds_leads_to_its_fd(libraries: Patient) -> None:
+    """Every WebSocket, transport, stream and socket among its locals, and in the attributes of `self`."""
+    python, _ = whole(libraries)
+    assert isinstance(python.locals, Locals)
+    names = {address: name for name, address in libraries.truth["tasks"].items()}
+    held: dict[str, set[int | None]] = {}
+    for frame in python.locals.frames:
+        for one in frame.variables if frame.task in names else ():
+            fds = {found.fd for found in (one, *one.attributes) if found.fd is not None}
+            held.setdefault(names[frame.task], set()).update(fds)
+    wanted = {name: {fd} for name, fd in libraries.truth["fds"].items() if fd is not None}
+    assert {name: held[name] for name in wanted} == wanted
+
+
+def test_websockets_of_a_gateway(libraries: Patient) -> None:
+    """Each client's WebSocket with its fd, the task that holds it and whether that one reads."""
+    _, gateway = whole(libraries)
+    names = {address: name for name, address in libraries.truth["tasks"].items()}
+    seen = {}
+    for row in gateway.websockets:
+        for holder in row.holders:
+            if holder in names and "transfer" not in names[holder]:
+                seen[names[holder]] = row.fd, row.library.reveal(), holder in row.readers, row.closed
+    clients = {
+        f"{client} {kind}": (library, reads)
+        for kind in ("plain", "tls")
+        for client, library, reads in (
+            ("aiohttp WebSocket", "aiohttp", True),
+            ("aiohttp upload", "aiohttp", False),
+            ("discord", "aiohttp", True),
+            ("websockets recv", "websockets", True),
+            ("websockets iterated", "websockets", True),
+            ("websockets send", "websockets", False),
+            ("websockets keepalive", "websockets", False),
+            ("websockets legacy", "websockets", True),
+        )
+    }
+    fds = libraries.truth["fds"]
+    assert seen == {name: (fds[name], library, reads, False) for name, (library, reads) in clients.items()}
+    servers = {row.fd for row in gateway.websockets if not row.holders}
+    assert {fds["aiohttp server WebSocket plain"], fds["aiohttp server WebSocket tls"]} <= servers
