@@ -217,7 +217,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     awaiters: list[int] = []  # the tasks that wait for it
     cancelling: int = 0  # cancel requests counted (3.11+), at least 1 when one must still be delivered
     awaited_by: list[int] | None = None  # tasks and futures, as the interpreter itself keeps them; None before 3.14
-    started: list[int] = []  # the tasks in the TaskGroups that it has open, whatever it waits for itself
+    started: list[int] = []  # tasks in its open TaskGroups, and (3.14+) what else it awaits beside what it stands at
     created: Place | None = None  # who called create_task and the like: kept in debug mode or by an aiomonitor
     creator: int | None = None  # the task that did, and created_at when: kept by an aiomonitor alone
     created_at: float | None = None

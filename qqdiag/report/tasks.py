@@ -194,7 +194,7 @@ def _group(drawing: _Drawing, task: Task, depth: int) -> None:
     started = [one for one in below(drawing.tasks, task) if one.address not in waited and unfinished(one)]
     if not started:
         return
-    drawing.lines.append(Line(Say("has a task group open, with {count} tasks", count=len(started)), depth + 1))
+    drawing.lines.append(Line(Say("has {count} tasks in groups that it has not left", count=len(started)), depth + 1))
     for other in sorted(started, key=number)[:_MOST_GROUPS]:
         if depth < _DEEPEST and len(drawing.lines) < _MOST_LINES:
             if other.address in drawing.drawn:

@@ -12,6 +12,7 @@ import os
 import sys
 
 STARTED: dict[int, list[int]] = {}
+COMPLETES: list[object] = []  # a task, and those that it awaits one after the other
 KEPT: list[object] = []
 
 
@@ -46,6 +47,14 @@ async def left() -> None:
     await forever()
 
 
+async def completes() -> None:
+    COMPLETES.append(str(id(asyncio.current_task())))
+    tasks = [asyncio.get_running_loop().create_task(forever()) for _ in range(2)]
+    COMPLETES.extend(map(id, tasks))
+    for first in asyncio.as_completed(tasks):
+        await first
+
+
 async def in_anyio() -> None:
     import anyio
 
@@ -61,12 +70,12 @@ async def runs() -> None:
     async with asyncio.TaskGroup() as group:
         note(group.create_task(forever()))
         await asyncio.sleep(0)
-        print(json.dumps({"pid": os.getpid(), "started": STARTED}), flush=True)
+        print(json.dumps({"pid": os.getpid(), "started": STARTED, "completes": COMPLETES}), flush=True)
         sys.stdin.readline()
 
 
 async def main() -> None:
-    functions = (in_anyio,) if "anyio" in sys.argv else (in_the_body, leaves, left)
+    functions = (in_anyio,) if "anyio" in sys.argv else (in_the_body, leaves, left, completes)
     KEPT.extend(asyncio.get_running_loop().create_task(function()) for function in functions)
     KEPT.append(asyncio.get_running_loop().create_task(done()))
     for _ in range(10):
