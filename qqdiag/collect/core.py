@@ -69,8 +69,13 @@ def read(
         pid=core.told.pid,
         wall_time=path.stat().st_mtime,
         samples=[_sample(core, python, gateway)],
-        witness=Missing(Say("py-spy reads processes that live"), Say("py-spy dump --pid PID")),
-        logs=_none("logs"),
+        witness=Missing(
+            Say("py-spy reads processes that live"), Say("gdb PYTHON CORE, and in it: thread apply all backtrace")
+        ),
+        logs=Missing(
+            Say("a core file has no logs"),
+            Say("read the log files that it wrote, or what systemd has: journalctl _PID={pid}", pid=core.told.pid),
+        ),
         monitor=None,
         deep=found,
     )
@@ -128,8 +133,10 @@ def _heap(core: CoreMemory, wanted: bool, kept: whole.Whole | Missing | None) ->
 def _sample(core: CoreMemory, python: Python | Missing, gateway: Gateway | Missing) -> Sample:
     return Sample(
         taken_at=python.taken_at if isinstance(python, Python) else 0.0,
-        process=Missing(_process(core), Say("inspect a process while it lives: qqdiag inspect PID")),
-        sockets=_none("sockets"),
+        process=Missing(
+            _process(core), Say("what systemd kept beside it, if it did: coredumpctl info {pid}", pid=core.told.pid)
+        ),
+        sockets=Missing(Say("a core file has no sockets"), Say("inspect a process while it lives: qqdiag inspect PID")),
         python=python,
         gateway=gateway,
     )
@@ -161,10 +168,3 @@ def _process(core: CoreMemory) -> Say:
             signal=told.signal,
         )
     return Say("a core has no view of the kernel; it was process {pid} ({command})", pid=told.pid, command=command)
-
-
-def _none(section: str) -> Missing:
-    return Missing(
-        Say("a core file has no {section}", section=Word(section)),
-        Say("inspect a process while it lives: qqdiag inspect PID"),
-    )

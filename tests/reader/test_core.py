@@ -135,6 +135,8 @@ def test_the_command(cored: Callable[[str], tuple[Path, Python]]) -> None:
     assert "in_condition" in told.stdout
     assert "one sample (core)" in told.stdout
     assert "a core file has no sockets" in told.stdout
+    for hint in ("coredumpctl info", "journalctl _PID=", "thread apply all backtrace", "qqdiag inspect PID"):
+        assert hint in told.stdout
     assert told.stdout.rstrip().splitlines()[-1].startswith("UNKNOWN")
 
 
