@@ -9,10 +9,15 @@ from qqdiag.model import Word
 from qqdiag.redact import Redacted
 from qqdiag.redact.known import known_of
 from qqdiag.redact.selfcheck import rendered
-from qqdiag.render import jsonout, markdown, terminal
+from qqdiag.render import issue, jsonout, markdown, terminal
 from qqdiag.snapshot import Snapshot
 
-FORMS: dict[str, Callable[[Redacted], str]] = {"json": jsonout.text, "md": markdown.text, "text": terminal.text}
+FORMS: dict[str, Callable[[Redacted], str]] = {
+    "json": jsonout.text,
+    "md": markdown.text,
+    "text": terminal.text,
+    "issue": issue.text,
+}
 
 
 def page(snapshot: Snapshot, diagnosis: Diagnosis, form: str, raw: bool = False, width: int = 0) -> str:
@@ -24,4 +29,4 @@ def page(snapshot: Snapshot, diagnosis: Diagnosis, form: str, raw: bool = False,
     if form == "text" and width:
         render = lambda redacted: terminal.coloured(redacted, width)  # noqa: E731
     also = known_of(snapshot.pid) if snapshot.origin == Word("live") else ()
-    return rendered(render, snapshot, diagnosis, raw, also, facts=form == "json")
+    return rendered(render, snapshot, diagnosis, raw, also, facts=form in ("json", "issue"))

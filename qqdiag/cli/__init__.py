@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qqdiag.cli import commands
+from qqdiag.cli import commands, lists
 from qqdiag.cli.console import fail
 from qqdiag.cli.lab import lab
 from qqdiag.exits import INTERRUPTED, NOT_RUN, OWN_FAULT
@@ -32,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (*commands.ALL, lab):
+for command in (*commands.ALL, *lists.ALL, lab):
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""The commands that look at a gateway, and those that tell what is known.
+"""The commands that look at one gateway.
 
 What a command needs is imported inside of it, so that `qqdiag --help` stays quick.
 """
@@ -55,6 +55,7 @@ def inspect(
 @options.output
 @click.option("--format", "form", type=click.Choice(["md", "json", "text"]), default="md", show_default=True)
 @click.option("--raw/--redact", "--no-redact/", default=False, help="Keep private values, and say so on the page.")
+@click.option("--issue", is_flag=True, help="Above the page: title, labels and known threads for an issue tracker.")
 @click.option("--exit-code", is_flag=True, help="End with the code of the verdict instead of 0.")
 def report(
     target: str | None,
@@ -65,6 +66,7 @@ def report(
     output: Path | None,
     form: str,
     raw: bool,
+    issue: bool,
     exit_code: bool,
 ) -> int:
     """Write a page that can be posted: nothing in it names a person, a host or a secret.
@@ -76,7 +78,7 @@ def report(
     from qqdiag.publish import page
 
     snapshot, diagnosis = _examine(target, interval, pause, sysroot=sysroot, variables=variables)
-    text = page(snapshot, diagnosis, form, raw)
+    text = page(snapshot, diagnosis, "issue" if issue else form, raw)
     if output is None or str(output) == "-":
         emit(text)
     else:
@@ -123,95 +125,6 @@ def capture(
     note("what was written holds the gateway's secrets: never post it. To post: qqdiag report FILE")
     _check_whole(recording)
     return 0
-
-
-@click.command()
-@click.argument("id")
-def explain(id: str) -> int:
-    """Print the runbook of a failure.
-
-    Example: qqdiag explain hot-loop
-    """
-    from qqdiag.explain import runbook
-
-    emit(runbook(id))
-    return 0
-
-
-@click.command()
-def schema() -> int:
-    """Print the JSON Schema of what `inspect --json` and `report --format json` print.
-
-    Example: qqdiag schema > qqdiag.schema.json
-    """
-    import msgspec
-
-    from qqdiag.redact.schema import json_schema
-
-    emit(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode() + "\n")
-    return 0
-
-
-@click.command()
-@options.as_json
-def signatures(as_json: bool) -> int:
-    """List the failures that are known.
-
-    Example: qqdiag signatures --json
-    """
-    from qqdiag.redact.listing import listing
-    from qqdiag.render.rows import rows
-    from qqdiag.signatures import signatures as known
-
-    emit(rows(listing(known()), as_json))
-    return 0
-
-
-@click.command()
-@click.option("--all", "every", is_flag=True, help="List Python processes without an event loop too.")
-@options.as_json
-@options.raw
-def ps(every: bool, as_json: bool, raw: bool) -> int:
-    """List the processes that have an event loop, and how each is.
-
-    Health is the verdict of one short look: inspect the process for what it rests on.
-
-    Example: qqdiag ps
-    """
-    from qqdiag.redact.listing import cells_of, objects_of
-    from qqdiag.render.rows import objects, table
-    from qqdiag.survey import survey, worst
-
-    with progress() as step:
-        found = survey(step, every=every)
-    if as_json:
-        emit(objects(objects_of([row._asdict() for row in found], raw=raw)))
-    elif found:
-        emit(table(cells_of([row._asdict() for row in found], raw=raw)))
-        note(f"next: qqdiag inspect {worst(found)}")
-    else:
-        note("no process with an event loop is to be seen; with sudo, those of other users are")
-    return 0
-
-
-@click.command()
-@options.as_json
-def doctor(as_json: bool) -> int:
-    """Try what qqdiag may do on this machine, and say what each lack costs.
-
-    Ends with 2 when it cannot read the memory of a process of this user.
-
-    Example: qqdiag doctor
-    """
-    from qqdiag.doctor import checks
-    from qqdiag.exits import CLEAR, NOT_RUN
-    from qqdiag.redact.listing import cells_of, objects_of
-    from qqdiag.render.rows import checklist, objects
-
-    found = checks()
-    records = [check._asdict() for check in found]
-    emit(objects(objects_of(records)) if as_json else checklist(cells_of(records)))
-    return CLEAR if found[0].works else NOT_RUN
 
 
 @click.command()
@@ -298,4 +211,4 @@ def _process(target: Target) -> Live:
     raise UsageError(Say("this needs a running process, not a file"), Say("qqdiag inspect FILE shows what it holds"))
 
 
-ALL = (inspect, ps, doctor, report, capture, attach, explain, signatures, schema)
+ALL = (inspect, report, capture, attach)

@@ -46,8 +46,9 @@ def redact(
     """Every value by its type. Without `facts` the JSON document is left empty, which is faster."""
     publisher = Publisher(raw=raw, blank=blank)
     report = convert(build(snapshot, diagnosis), publisher.cell)
+    masked = dict(publisher.names.masked)  # in the report, which says so: the document holds more
     tree = document(snapshot, diagnosis, publisher) if facts else {}
-    return Redacted(report, tree, dict(publisher.names.masked), raw, _TOKEN)
+    return Redacted(report, tree, masked, raw, _TOKEN)
 
 
 def sentence(say: Say, raw: bool = False) -> Shown:
