@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import math
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,14 +15,18 @@ from typing import Any
 
 import patients
 import pytest
+from harmed import HARMS, Harmed, Recorded, Recorder, copied, within
 from interpreters import Interpreter
 from patients import Patient
 
 from qqdiag.collect.tasks import walk
 from qqdiag.cpython import variables
 from qqdiag.cpython.known import Known
+from qqdiag.cpython.read import read_python
 from qqdiag.cpython.runtime import attach
-from qqdiag.memory.live import LiveMemory
+from qqdiag.errors import NotReadable
+from qqdiag.memory.live import PAGE, LiveMemory
+from qqdiag.redact.publisher import Publisher
 from qqdiag.snapshot import FrameLocals, Locals, Python, Variable
 
 SECRET = "tok-1f9c3a7b5d2e"
@@ -211,3 +216,38 @@ def test_what_is_shown(here: Patient) -> None:
     raw = said_by("inspect", str(here.pid), "--interval", "0", "--locals", "--raw")
     assert f".token = {SECRET}" in raw
     assert "large = 1000000007, a large int" in raw
+
+
+ROUNDS = 150
+
+
+def test_harmed_memory(here: Patient) -> None:
+    """Whatever the words are that the locals are read from: within bounds, in time, and shown as a value."""
+    with LiveMemory(here.pid) as memory:
+        recorder, learned = Recorder(memory), Known()
+        python = read_python(attach(recorder, learned), 0.0)
+        recorder.taken()
+        whole = variables.read(attach(recorder, copied(learned)), python.tasks)
+        words = recorder.taken()
+        recorded = Recorded(recorder.pages, list(memory.regions()), [], words, words, words, learned, python)
+    hits = answers = 0
+    for seed in range(ROUNDS):
+        chance = random.Random(seed)
+        harmed = Harmed(recorded.pages, recorded.regions)
+        for _ in range(chance.choice([1, 1, 2, 8])):
+            at = chance.choice(words)
+            if at & -PAGE in harmed.pages:
+                chance.choice(HARMS)(harmed, chance, at, recorded)
+        with within(5):
+            try:
+                found = variables.read(attach(harmed, copied(learned)), python.tasks)
+            except NotReadable:
+                continue
+        hits, answers = hits + harmed.hit, answers + 1
+        assert len(found.frames) <= len(whole.frames)
+        for frame in found.frames:
+            assert all(len(one.attributes) <= variables.MAX_NAMES for one in frame.variables)
+            assert len(frame.variables) <= variables.MAX_NAMES
+        Publisher().tree(found)
+    assert hits > ROUNDS / 2
+    assert answers > ROUNDS / 2
