@@ -77,4 +77,6 @@ ANY_PROGRAM: tuple[Case, ...] = (
     _fails("fd-exhausted", "no file descriptor is left", model="opening", steps=on_message_full),
     _healthy("many-descriptors", "most file descriptors are in use", model="sharing", steps=on_message_full),
     _fails("loop-spinning", "a task yields and is ready again at once", model="spinning", steps=on_message_runs),
+    _fails("log-blocked", "the thread that writes the log stands in a full pipe", model="logging-to-pipe"),
+    _healthy("log-read", "the thread that writes the log has nothing to do", model="logging-read"),
 )

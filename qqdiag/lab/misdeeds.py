@@ -6,7 +6,9 @@ Each puts a function into the configuration under "truth", which says whether it
 from __future__ import annotations
 
 import asyncio
+import logging.handlers
 import os
+import queue
 import resource
 import threading
 from collections.abc import Awaitable, Callable
@@ -71,10 +73,10 @@ def _fill(config: dict[str, Any], jobs: int) -> Answer:
     async def answer(adapter: Any, message: Any) -> None:
         loop, pool, stuck = asyncio.get_running_loop(), ThreadPoolExecutor(2), threading.Event()
         loop.set_default_executor(pool)
-        queue = pool._work_queue
+        waiting = pool._work_queue
         config["kept"] = [asyncio.create_task(work(stuck)) for _ in range(jobs)]
         config["truth"] = lambda: (
-            {"queued": jobs - 2} if queue.qsize() == jobs - 2 and len(pool._threads) == 2 else None
+            {"queued": jobs - 2} if waiting.qsize() == jobs - 2 and len(pool._threads) == 2 else None
         )
         await asyncio.gather(*config["kept"])
 
@@ -142,6 +144,43 @@ def spinning(config: dict[str, Any]) -> Answer:
     return answer
 
 
+def _logging(config: dict[str, Any], *, read: bool) -> Answer:
+    """Logs through a queue, whose thread writes to a pipe; nobody else reads the pipe but a thread, with `read`."""
+
+    async def answer(adapter: Any, message: Any) -> None:
+        reader, writer = os.pipe()
+        lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+        handler = logging.StreamHandler(os.fdopen(writer, "w", encoding="utf-8"))
+        config["kept"] = listener = logging.handlers.QueueListener(lines, handler)
+        config["pipe"] = reader
+        listener.start()
+        if read:
+            threading.Thread(target=drain, args=(reader,), daemon=True).start()
+        log = logging.getLogger("of-the-handler")
+        log.propagate = False
+        log.addHandler(logging.handlers.QueueHandler(lines))
+        for _ in range(100):
+            log.warning("." * 4096)
+        config["truth"] = lambda: {"same": lines.qsize()} if (lines.qsize() == 0) == read else None
+
+    return answer
+
+
+def drain(fd: int) -> None:
+    while os.read(fd, 65536):
+        pass
+
+
+def logging_to_pipe(config: dict[str, Any]) -> Answer:
+    """Nobody reads the log."""
+    return _logging(config, read=False)
+
+
+def logging_read(config: dict[str, Any]) -> Answer:
+    """Somebody does."""
+    return _logging(config, read=True)
+
+
 async def enter(lock: asyncio.Lock) -> None:
     async with lock:
         await asyncio.sleep(0)
@@ -157,4 +196,6 @@ MISDEEDS: dict[str, Callable[[dict[str, Any]], Answer]] = {
     "opening": opening,
     "sharing": sharing,
     "spinning": spinning,
+    "logging-to-pipe": logging_to_pipe,
+    "logging-read": logging_read,
 }

@@ -18,7 +18,7 @@ TITLE = "The process has no file descriptor left"
 NEARLY = 0.9  # of the limit
 HIDDEN = Missing(
     Say("how many descriptors the process has is hidden from this user"),
-    Say("run it as root, as in: sudo qqdiag inspect"),
+    Say('run it as root, as in: sudo "$(command -v qqdiag)" inspect'),
 )
 
 

@@ -43,6 +43,7 @@ ACCEPTED: dict[str, tuple[set[str], set[str]]] = {
     "write-stuck": ({"write-stuck"}, set()),
     "loop-blocked": ({"loop-blocked"}, set()),
     "reconnect-stuck": ({"reconnect-stuck"}, set()),
+    "log-blocked": ({"log-blocked"}, set()),
     "process-stopped": ({"process-stopped"}, set()),
     "await-deadlock": ({"await-deadlock"}, set()),
     "never-completes": ({"never-completes"}, set()),

@@ -74,7 +74,7 @@ PLAIN = (
     ),
     Case("not-ready", not_ready, frozenset({"not-ready"}), Setting(constants=SOON), chain=LISTENER),
     Case("write-stuck", write_stuck, frozenset({"write-stuck"}), chain=DRAINING),
-    Case("blocked-in-pipe", blocked_in_pipe, frozenset({"loop-blocked"}), surroundings=stderr_that_nobody_reads),
+    Case("blocked-in-pipe", blocked_in_pipe, frozenset({"log-blocked"}), surroundings=stderr_that_nobody_reads),
     Case(
         "blocked-in-dns",
         blocked_in_dns,
