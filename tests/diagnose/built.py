@@ -47,7 +47,17 @@ SELECTING = Code(
     path=CodePath("/lib/python3.12/selectors.py"),
     first_line=1,
 )
-CODES = [RECEIVING, CLOSING, SELECTING]
+CONNECTING = Code(
+    qualname=Name("ClientSession._ws_connect"),
+    name=Name("_ws_connect"),
+    path=CodePath("/lib/aiohttp/client.py"),
+    first_line=1,
+)
+SLEEPING = Code(
+    qualname=Name("sleep"), name=Name("sleep"), path=CodePath("/lib/python3.12/asyncio/tasks.py"), first_line=1
+)
+OWN = Code(qualname=Name("Bot.run"), name=Name("run"), path=CodePath("/srv/bot.py"), first_line=1)
+CODES = [RECEIVING, CLOSING, SELECTING, CONNECTING, SLEEPING, OWN]
 
 
 def tcp(**values: Any) -> TcpInfo:
