@@ -11,6 +11,7 @@ import click
 
 from qqdiag.cli import commands, lists
 from qqdiag.cli.console import fail
+from qqdiag.cli.fixes import fixes
 from qqdiag.cli.lab import lab
 from qqdiag.exits import INTERRUPTED, NOT_RUN, OWN_FAULT
 
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for command in (*commands.ALL, *lists.ALL, lab):
+for command in (*commands.ALL, *lists.ALL, fixes, lab):
     cli.add_command(command)
 
 

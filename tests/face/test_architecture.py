@@ -44,7 +44,7 @@ render
 access find target run capture
 fixes
 lab
-attach doctor exits publish survey
+attach doctor exits publish remedies survey
 cli __main__
 """
 PLACES = {part: place for place, line in enumerate(ARROW.split("\n")) for part in line.split()}
