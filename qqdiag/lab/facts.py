@@ -142,14 +142,21 @@ def asking(inside: Inside) -> Fact:
 
 
 def busy(inside: Inside) -> Fact:
-    """The process takes more than half a core, and the loop goes round."""
-    now, used, ticks = time.monotonic(), time.process_time(), inside.ticks
+    """The loop's thread takes a good part of a core, or waits for one that others have, and the loop goes round."""
+    now, used, ticks = time.monotonic(), _wanted(), inside.ticks
     before = inside.config.setdefault("busy", (now, used, ticks))
     if now < before[0] + 1.0:
         return None
     inside.config["busy"] = (now, used, ticks)
     share = (used - before[1]) / (now - before[0])
     return {"share": round(share, 2)} if 0.4 < share < 0.97 and ticks > before[2] + 1 else None
+
+
+def _wanted() -> float:
+    """Seconds that the main thread ran, or waited in the run queue (Documentation/scheduler/sched-stats)."""
+    with open("/proc/self/schedstat", encoding="ascii") as file:
+        ran, waited, _ = file.read().split()
+    return (int(ran) + int(waited)) / 1e9
 
 
 def handling(inside: Inside) -> Fact:

@@ -52,6 +52,7 @@ ACCEPTED: dict[str, tuple[set[str], set[str]]] = {
     "loop-spinning": ({"loop-spinning"}, set()),
 }
 ALONE = ("busy",)  # judged before others run beside it: how much CPU it gets is what makes it busy
+RUNNING = ("busy", "hot-loop", "loop-spinning")  # it computes: on a crowded machine it may not stand still in time
 GONE = Missing(Say("it was taken away by a test"), Say("give it back"))
 
 
@@ -117,7 +118,7 @@ def test_verdict(id: str, kind: str, looked: Callable[[tuple[str, str]], Looked]
     assert bool(found & must) == (not case.healthy), words(diagnosis)
     torn = View(snapshot).torn  # a busy target may change while it is read, and then the verdict says so
     assert diagnosis.verdict == ("matched" if not case.healthy else "unknown" if torn else "clear"), words(diagnosis)
-    assert not torn or case.id == "busy", words(diagnosis)
+    assert not torn or case.id in RUNNING, words(diagnosis)
     for name, less in without_evidence(snapshot).items():
         assert_not_wrong(case, name, less)
 
