@@ -205,7 +205,7 @@ def _group(drawing: _Drawing, task: Task, depth: int) -> None:
 
 def _waits(drawing: _Drawing, task: Task, leaf: Leaf, tasks: int) -> Say:
     fd = drawing.reads.get(task.address) if leaf.fd is None else leaf.fd
-    text = _drawn(drawing, leaf, tasks) or cause(drawing.causes, leaf, fd)
+    text = _drawn(drawing, task, leaf, tasks) or cause(drawing.causes, leaf, fd)
     text = text or Say("waits for {type} ({state})", type=leaf.type, state=leaf.state)
     return text if leaf.deadline_at is None else _timed(text, leaf.deadline_at - drawing.python.taken_at)
 
@@ -216,12 +216,12 @@ def _timed(text: Say, left: float) -> Say:
     return Say("{text}, a timer ends it in {left}", text=text, left=Seconds(left))
 
 
-def _drawn(drawing: _Drawing, leaf: Leaf, tasks: int) -> Say | None:
+def _drawn(drawing: _Drawing, task: Task, leaf: Leaf, tasks: int) -> Say | None:
     """Where what it waits for is drawn below, or nothing."""
     kind = leaf.kind.reveal()
     if kind == "nothing":
         return Say("waits for nothing: it is ready to run")
-    if kind == "timer":
+    if kind == "timer" and any(level.name.reveal() == "sleep" for level in _steps(task)[-1:]):
         return Say("sleeps")
     if kind in ("task", "gather", "shield", "wait") and (tasks or leaf.children):
         return _parts(tasks, len([one for one in leaf.children if one not in drawing.tasks]))
