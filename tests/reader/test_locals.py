@@ -7,18 +7,21 @@ import functools
 import json
 import math
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cores
 import patients
 import pytest
 from harmed import HARMS, Harmed, Recorded, Recorder, copied, within
 from interpreters import Interpreter
 from patients import Patient
 
+from qqdiag.collect import core
 from qqdiag.collect.tasks import walk
 from qqdiag.cpython import variables
 from qqdiag.cpython.known import Known
@@ -104,6 +107,10 @@ def by_name(found: list[Variable]) -> dict[str, dict[str, Any]]:
     return {one.name.reveal(): plainly(one) for one in found if one.name.reveal() not in ("said", "shut")}
 
 
+def by_frame(found: Locals) -> dict[tuple[int, int], dict[str, dict[str, Any]]]:
+    return {(frame.task, frame.level): by_name(frame.variables) for frame in found.frames if frame.task}
+
+
 def without_none(said: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: {key: value for key, value in one.items() if value is not None} for name, one in said.items()}
 
@@ -164,7 +171,7 @@ def test_bounds(here: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
         python, _ = walk((), Known())(memory)
         assert isinstance(python, Python)
         few = variables.read(attach(memory), python.tasks)
-    assert few.frames == whole.frames[:4]
+    assert list(by_frame(few).items()) == list(by_frame(whole).items())[:4]
     assert len(few.frames) + few.omitted >= len([frame for frame in whole.frames if frame.task])
 
 
@@ -189,6 +196,16 @@ def test_a_capture_keeps_them(here: Patient, tmp_path: Path) -> None:
     live = json.loads(said_by("inspect", str(here.pid), "--interval", "0", "--locals", "--json"))
     assert kept == live["snapshot"]["samples"][0]["python"]["locals"]
     assert "made without the locals" in said_by("inspect", str(without), "--locals")
+
+
+def test_a_core_has_them(here: Patient, tmp_path: Path) -> None:
+    if shutil.which("gcore") is None:
+        pytest.skip("apt-get install gdb")
+    snapshot = core.read(cores.by_gcore(here, tmp_path), variables=True).snapshot
+    python = snapshot.samples[-1].python
+    assert isinstance(python, Python)
+    assert isinstance(python.locals, Locals)
+    assert by_frame(python.locals) == by_frame(Seen(here.pid).locals)
 
 
 def test_what_is_shown(here: Patient) -> None:
