@@ -11,6 +11,7 @@ import stat
 import sys
 import time
 
+from qqdiag import as_root
 from qqdiag.collect import homes, localtime, logfiles, proc, rooted, statefile
 from qqdiag.model import Missing, Path, Say, Word
 from qqdiag.profiles import Profile
@@ -33,42 +34,42 @@ def collect(pid: int, profile: Profile) -> Logs | Missing:
     missing: list[Missing] = []
     for word, name in profile.log_files.items():
         path = os.path.join(home, name)
-        fd = open_own(root, path, uid)
+        fd = open_own(pid, path, uid)
         if isinstance(fd, Missing):
             missing.append(fd)
         elif fd is not None:
             with os.fdopen(fd, "rb", buffering=0):
                 files.append(logfiles.read(fd, word, path, profile, zone, now))
-    state = _state(root, home, uid, profile, now)
+    state = _state(pid, home, uid, profile, now)
     if not files and not missing and state is None:
-        return _nothing(home)
+        return _nothing(pid, home)
     return Logs(profile=Word(profile.id), files=files, missing=missing, state=state)
 
 
-def _state(root: str, home: str, uid: int, profile: Profile, now: float) -> StateFile | Missing | None:
+def _state(pid: int, home: str, uid: int, profile: Profile, now: float) -> StateFile | Missing | None:
     """None where the profile names none, or it was never written."""
     if not profile.state_file:
         return None
     path = os.path.join(home, profile.state_file)
-    fd = open_own(root, path, uid)
+    fd = open_own(pid, path, uid)
     if fd is None or isinstance(fd, Missing):
         return fd
     with os.fdopen(fd, "rb", buffering=0):
         return statefile.read(fd, path, profile, now)
 
 
-def open_own(root: str, path: str, uid: int) -> int | Missing | None:
+def open_own(pid: int, path: str, uid: int) -> int | Missing | None:
     """A descriptor of a file that the user `uid` may read; None where there is none, Missing where it is not opened."""
     try:
-        fd = rooted.open_file(root, path)
+        fd = rooted.open_file(rooted.root_of(pid), path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError:
-        return Missing(Say("{path} may not be read by this user", path=Path(path)), Say("run qqdiag with sudo"))
+        return Missing(Say("{path} may not be read by this user", path=Path(path)), as_root.inspect(pid))
     except OSError as error:
         return Missing(
             Say("{path} is no plain file (errno {number})", path=Path(path), number=error.errno or 0),
-            Say("ls -lL {path}", path=Path(path)),
+            _named(pid),
         )
     status = os.fstat(fd)
     if uid in (0, status.st_uid) or status.st_mode & stat.S_IROTH:
@@ -76,14 +77,19 @@ def open_own(root: str, path: str, uid: int) -> int | Missing | None:
     os.close(fd)
     return Missing(
         Say("{path} leads to a file that is not the gateway's own", path=Path(path)),
-        Say("ls -lL {path}", path=Path(path)),
+        _named(pid),
     )
 
 
-def _nothing(home: str) -> Missing:
+def _named(pid: int) -> Say:
+    """A path is private, so that a hint which holds one could not be typed where it is shown to others."""
+    return Say("qqdiag inspect {pid} --raw names it, then: ls -lL PATH", pid=pid)
+
+
+def _nothing(pid: int, home: str) -> Missing:
     return Missing(
         Say("there is neither a log nor a state file below {home}", home=Path(home)),
-        Say("ls -l {home}", home=Path(home)),
+        Say("see what it has open with: sudo ls -l /proc/{pid}/fd", pid=pid),
     )
 
 

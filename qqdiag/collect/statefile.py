@@ -45,7 +45,7 @@ def read(fd: int, path: str, profile: Profile, now: float) -> StateFile | Missin
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Missing(
             Say("the state file is no valid JSON of its kind: half written, damaged or of another version"),
-            Say("look at it with: head -c 2000 {path}", path=Path(path)),
+            Say("qqdiag inspect --raw names it, then: head -c 2000 PATH"),
         )
     return StateFile(
         path=Path(path),

@@ -12,7 +12,7 @@ import sys
 
 import msgspec
 
-from qqdiag.model import CodePath, FreeText, Missing, Name, Path, Say, Seconds, Word
+from qqdiag.model import CodePath, FreeText, Missing, Name, Say, Seconds, Word
 from qqdiag.snapshot import Witness, WitnessFrame, WitnessThread
 
 TIMEOUT = 3.0  # seconds; a gateway of 20 threads takes 0.05
@@ -42,15 +42,13 @@ def collect(pid: int, timeout: float = TIMEOUT) -> Witness | Missing:
             [program, "dump", "--json", "--nonblocking", "--pid", str(pid)], capture_output=True, timeout=timeout
         )
     except subprocess.TimeoutExpired:
-        return Missing(
-            Say("py-spy did not end within {limit} and was killed", limit=Seconds(timeout)), _by_hand(program, pid)
-        )
+        return Missing(Say("py-spy did not end within {limit} and was killed", limit=Seconds(timeout)), _by_hand(pid))
     if done.returncode != 0:
-        return _failed(program, pid, done.stderr)
+        return _failed(pid, done.stderr)
     try:
         threads = msgspec.json.decode(done.stdout, type=list[_Thread])
     except msgspec.MsgspecError:
-        return Missing(Say("py-spy wrote what is not its JSON"), _by_hand(program, pid))
+        return Missing(Say("py-spy wrote what is not its JSON"), _by_hand(pid))
     return Witness(version=Word(version(program)), threads=[_thread(thread) for thread in threads[:THREADS_MAX]])
 
 
@@ -78,12 +76,18 @@ def _thread(thread: _Thread) -> WitnessThread:
     return WitnessThread(tid=thread.os_thread_id, frames=frames)
 
 
-def _failed(program: str, pid: int, stderr: bytes) -> Missing:
+def _failed(pid: int, stderr: bytes) -> Missing:
     """Its first line says what; a backtrace of its own follows."""
     first = stderr[: ERROR_CHARACTERS_MAX * 4].decode("utf-8", "backslashreplace").splitlines()[:1]
     said = FreeText(first[0][:ERROR_CHARACTERS_MAX] if first else "")
-    return Missing(Say("py-spy could not read the process: {said}", said=said), _by_hand(program, pid))
+    return Missing(Say("py-spy could not read the process: {said}", said=said), _by_hand(pid))
 
 
-def _by_hand(program: str, pid: int) -> Say:
-    return Say("sudo {program} dump --nonblocking --pid {pid}", program=Path(program), pid=pid)
+def _by_hand(pid: int) -> Say:
+    """Without the path of this machine: the shell finds py-spy, beside qqdiag where it is not on PATH."""
+    if shutil.which("py-spy"):
+        return Say('sudo "$(command -v py-spy)" dump --nonblocking --pid {pid}', pid=pid)
+    return Say(
+        'sudo "$(dirname "$(realpath "$(command -v qqdiag)")")/py-spy" dump --nonblocking --pid {pid}',
+        pid=pid,
+    )

@@ -64,6 +64,6 @@ if __name__ == "__main__":
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         run(["inspect", str(os.getppid()), "--interval", "0"])
         run(["inspect", "4194304", "--json"])
-        run(["capture", "4194304", "-o", os.devnull])
+        run(["capture", "4194304", "-o", "nothing-is-written"])
     RIGHTS[sys.argv[1]]()
     sys.exit(run(sys.argv[2:]))
