@@ -1,4 +1,4 @@
-"""Drops in logs as hermes writes them: the period and the codes decide."""
+"""Drops in logs as hermes writes them: the period and the codes decide, and what followed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qqdiag.diagnose import diagnose
 from qqdiag.finding import Diagnosis, Finding, Match, NoMatch, Severity, Unknown
 from qqdiag.model import Word
 from qqdiag.profiles.hermes import PROFILE
-from qqdiag.signatures import flapping
+from qqdiag.signatures import events_lost, flapping
 from qqdiag.snapshot import Logs, Snapshot
 from qqdiag.waits import View
 
@@ -111,3 +111,32 @@ def test_logs_that_could_not_be_read_are_said() -> None:
     assert isinstance(flapping.match(View(less)), Unknown)
     assert isinstance(flapping.match(View(snapshot(sample()))), NoMatch)  # no profile names any
     assert not isinstance(flapping.match(View(less)), Match)
+
+
+CLEARED = "Session error ({}), clearing session for re-identify"
+
+
+@pytest.mark.parametrize(
+    ("code", "back", "count", "severity"),
+    [
+        (4009, "Identify sent", 1, Severity.INFO),
+        (4009, "Identify sent", 2, Severity.DEGRADED),
+        (4009, "Resume sent (session_id=s, seq=5)", 2, None),  # resumed: what was missed is sent again
+        (4006, "Identify sent", 2, None),  # that session was gone
+    ],
+)
+def test_what_follows_a_close_that_may_be_resumed(
+    code: int, back: str, count: int, severity: Severity | None, tmp_path: Path
+) -> None:
+    text = "".join(
+        line(age, "WARNING", CLOSED.format(code))
+        + line(age - 0.01, "INFO", CLEARED.format(code))
+        + line(age - 2, "INFO", back)
+        for age in (4000.0, 2200.0)[:count]
+    )
+    answer = events_lost.match(View(look(text, tmp_path)))
+    assert (answer.findings[0].severity if isinstance(answer, Match) else None) is severity
+
+
+def test_without_logs_nothing_is_said_of_lost_events() -> None:
+    assert isinstance(events_lost.match(View(replace(snapshot(sample()), logs=ABSENT))), Unknown)

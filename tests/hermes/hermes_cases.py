@@ -15,6 +15,7 @@ from hermes_failing import (
     close_hang,
     dead_listener,
     dead_path,
+    events_lost,
     frozen_server,
     half_open,
     hot_loop,
@@ -73,6 +74,7 @@ PLAIN = (
         chain=CLOSING,
     ),
     Case("not-ready", not_ready, frozenset({"not-ready"}), Setting(constants=SOON), chain=LISTENER),
+    Case("events-lost", events_lost, frozenset({"events-lost"}), Setting(constants=SOON), chain=LISTENER),
     Case("write-stuck", write_stuck, frozenset({"write-stuck"}), chain=DRAINING),
     Case("blocked-in-pipe", blocked_in_pipe, frozenset({"log-blocked"}), surroundings=stderr_that_nobody_reads),
     Case(

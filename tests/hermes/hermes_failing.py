@@ -105,6 +105,16 @@ def not_ready(patient: Patient) -> None:
     assert patient.gateway.platform_state() == "connected"
 
 
+def events_lost(patient: Patient) -> None:
+    """F21: the platform renews its connection twice, and both times the session is thrown away."""
+    for count in (2, 3):
+        wait_beats(patient, 1)
+        patient.server.close(4009)
+        patient.gateway.wait_log("Identify sent", count=count)
+    wait_beats(patient, 2)
+    assert patient.server.seen()["resumes"] == 0
+
+
 def write_stuck(patient: Patient) -> None:
     """A peer that sends PINGs and reads nothing: the PONGs fill every buffer, and `receive()` waits in the drain."""
     patient.server.switch(read="nothing", pings=True)
