@@ -38,6 +38,7 @@ class Layout:
 
     version: tuple[int, int]
     published: bool = False  # whether the target's own _Py_DebugOffsets were laid over these numbers
+    calibrated: bool = False  # whether some fields were found in the target's objects (calibration.py)
 
     # _PyRuntimeState, PyInterpreterState, PyThreadState
     runtime_size: int | None = None  # sizeof(_PyRuntimeState) (3.14+)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 
 from qqdiag.cpython import task_rings
+from qqdiag.cpython.fitting import mismatch as layout_mismatch
 from qqdiag.cpython.frames import Thread
 from qqdiag.cpython.objects import WEAK_REFERENCES
 from qqdiag.cpython.runtime import Runtime
-from qqdiag.cpython.runtime import mismatch as layout_mismatch
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Hex, Say, Word
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from qqdiag.cpython import asyncio_offsets, known, layouts, places, unexported, unnamed
+from qqdiag.cpython import asyncio_offsets, fitting, known, layouts, places, unexported, unnamed
 from qqdiag.cpython.codes import Codes, Names
 from qqdiag.cpython.debug_offsets import published
 from qqdiag.cpython.known import Interpreter, Known
@@ -120,11 +120,12 @@ def _find(memory: MemorySource) -> Interpreter:
     try:
         layout = published(memory, symbols["_PyRuntime"], measured)
         layout = asyncio_offsets.published(memory, regions, symbols["_PyRuntime"], layout)
-        _check_fingerprint(memory, layout, symbols)
+        names = unnamed.names(memory, layout, symbols)
+        main = _interpreters(memory, layout, symbols["_PyRuntime"])[-1]
+        layout = fitting.fitted(memory, layout, symbols, main, names)
     except Unreadable as error:
         raise _damaged(error.address) from error
-    names = unnamed.names(memory, layout, symbols)
-    return Interpreter(version, _flavour(image, symbols), layout, symbols, names)
+    return Interpreter(version, _flavour(image, symbols, layout), layout, symbols, names)
 
 
 def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.Image, dict[str, int]]:
@@ -175,28 +176,6 @@ def _unsupported(version: tuple[int, int, int]) -> NotReadable:
     )
 
 
-def _check_fingerprint(memory: MemorySource, layout: Layout, symbols: dict[str, int]) -> None:
-    """Refuse a build whose types do not have the sizes of the layout, before anything is believed."""
-    for name, expected in layout.fingerprint.items():
-        if name not in symbols:
-            continue
-        found = int.from_bytes(memory.read(symbols[name] + layout.type_basicsize, 8), "little")
-        if found != expected:
-            raise mismatch(Word(name), found, expected)
-
-
-def mismatch(name: Word, found: int, expected: int) -> NotReadable:
-    return NotReadable(
-        Say(
-            "This build of CPython has another layout: {name} has {found} bytes where {expected} were expected.",
-            name=name,
-            found=found,
-            expected=expected,
-        ),
-        Say("Start the gateway with an unpatched release build of CPython (no --with-trace-refs)."),
-    )
-
-
 def _interpreters(memory: MemorySource, layout: Layout, runtime: int) -> list[int]:
     """The interpreters, the main one last as CPython keeps them."""
     found: list[int] = []
@@ -222,10 +201,12 @@ def _damaged(address: int) -> NotReadable:
     )
 
 
-def _flavour(image: elf.Image, symbols: dict[str, int]) -> list[Word]:
+def _flavour(image: elf.Image, symbols: dict[str, int], layout: Layout) -> list[Word]:
     flavour = [Word("shared" if ".so" in image.path else "static")]
     if "_Py_NegativeRefcount" in symbols:  # only with Py_REF_DEBUG (Include/refcount.h)
         flavour.append(Word("debug"))
     if " (deleted)" in image.path:
         flavour.append(Word("deleted"))
+    if layout.calibrated:
+        flavour.append(Word("calibrated"))
     return flavour
