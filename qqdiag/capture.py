@@ -29,6 +29,7 @@ from msgspec.structs import replace
 from qqdiag import __version__, codec
 from qqdiag.collect import attempt, tasks
 from qqdiag.collect import deep as heap
+from qqdiag.collect.clocks import by_ours
 from qqdiag.collect.thread_ids import as_here
 from qqdiag.cpython.known import Known
 from qqdiag.errors import BadCapture, QqdiagError
@@ -249,7 +250,7 @@ def _decoded_again(sample: Sample, memory: Stored) -> Sample:
         ),
         gateway=gateway,
     )
-    return as_here(again)
+    return by_ours(as_here(again))
 
 
 def _as_stored(sample: Sample, stored: Python, why: Say) -> Sample:

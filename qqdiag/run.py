@@ -17,6 +17,7 @@ from qqdiag.collect import Pending, begin, guarded
 from qqdiag.collect import process as processes
 from qqdiag.collect import sockets as socket_tables
 from qqdiag.collect import tasks as memory
+from qqdiag.collect.clocks import by_ours
 from qqdiag.collect.thread_ids import as_here
 from qqdiag.collect.whole import Whole
 from qqdiag.cpython.known import Known
@@ -196,7 +197,7 @@ def _sample(
     if isinstance(read, Missing):
         read = memory.Read(read, read, {}, (), 0.0)
     sample = Sample(taken_at=taken_at, process=process, sockets=sockets, python=read.python, gateway=read.gateway)
-    return as_here(sample), Memory(read.pages, read.regions)
+    return by_ours(as_here(sample)), Memory(read.pages, read.regions)
 
 
 def _read(

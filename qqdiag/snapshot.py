@@ -54,6 +54,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     unit: Id | None  # systemd unit
     container: Id | None  # container id when its cgroup or namespaces say so
     namespaces_differ: list[Word] | None = []  # which of pid, net, mnt, user, time are not ours; None: hidden
+    clock_ahead: float = 0.0  # seconds: its own CLOCK_MONOTONIC less ours; the times of a sample are by ours
     threads: list[OsThread] = []
 
 

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from qqdiag.collect import accounts, cgroup, proc, syscalls
+from qqdiag.collect import accounts, cgroup, clocks, proc, syscalls
 from qqdiag.errors import TargetGone
 from qqdiag.model import Path, Say, Secret, TaskName, User, Word
 from qqdiag.snapshot import OsThread, Process
@@ -66,6 +66,7 @@ def _read(pid: int) -> Process:
         unit=cgroup.unit(groups),
         container=cgroup.container(groups),
         namespaces_differ=differing,
+        clock_ahead=clocks.ahead(pid),
         threads=threads,
     )
 

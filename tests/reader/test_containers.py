@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from pathlib import Path
 
 import debian_unstable
@@ -149,3 +151,43 @@ def test_both_pids_are_told(mount: Path) -> None:
     assert f"pid {there.pid}, state S" in said
     assert f"pid {there.truth['pid']} inside its container" in said
     assert f"\n  {there.truth['pid']} " not in said, "a thread by an id that is a stranger's here"
+
+
+# --- clocks ----------------------------------------------------------------------------------------------------------
+
+BEHIND = 30  # seconds
+TICKING = """
+import asyncio, json, os
+async def main():
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(asyncio.sleep(3600), name="sleeper")
+    loop.call_soon(print, json.dumps({"pid": os.getpid(), "now": loop.time()}))
+    while True:
+        await asyncio.sleep(0.01)
+asyncio.run(main())
+"""
+
+
+def test_times_of_another_time_namespace(tmp_path: Path) -> None:
+    """Its clock is behind ours, so that each of its timers would seem to be overdue."""
+    if os.geteuid() != 0:
+        pytest.skip("namespaces take root: sudo pytest")
+    command = ["unshare", "--time", f"--monotonic=-{BEHIND}", "--fork", "--kill-child", sys.executable, "-uc", TICKING]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            truth = json.loads(process.stdout.readline())
+            assert -BEHIND - 20 < truth["now"] - time.monotonic() < -BEHIND + 1
+            recording = record(live(truth["pid"]), 0.2)
+        finally:
+            process.kill()
+    capture.write(tmp_path / "there.qqd", recording)
+    for snapshot in (recording.snapshot, capture.open(tmp_path / "there.qqd")):
+        kernel, python = snapshot.samples[-1].process, snapshot.samples[-1].python
+        assert isinstance(kernel, Process)
+        assert isinstance(python, Python)
+        assert (kernel.clock_ahead, kernel.namespaces_differ) == (-BEHIND, [Word("time")])
+        (deadline,) = (task.leaf.deadline_at for task in python.tasks if task.leaf and task.name.reveal() == "sleeper")
+        assert deadline is not None
+        assert 0 <= deadline - truth["now"] - 3600 - BEHIND < 1
+        assert not [found.id for found in diagnose(snapshot).findings if found.severity != "info"]
