@@ -15,7 +15,7 @@ deep = click.option("--deep", is_flag=True, help="Walk the heap too: what no reg
 variables = click.option(
     "--locals", "variables", is_flag=True, help="Read the locals of suspended frames too, and the attributes of self."
 )
-full = click.option("--full", is_flag=True, help="Keep all memory that it can write to, up to 448 MiB: it is large.")
+full = click.option("--full", is_flag=True, help="Keep all memory that it can write to, up to 256 MiB: it is large.")
 sysroot = click.option(
     "--sysroot",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

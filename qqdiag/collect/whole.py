@@ -31,17 +31,15 @@ def collect(pid: int, deadline: float, *, pause: bool = True, tracer: Tracer | N
     Raises NotReadable, NoSuchTarget, NotPermitted and TargetGone.
     """
     runs = whole.of_process(pid)
-    if whole.size(runs) > whole.LIMIT:
-        return _too_large(whole.size(runs))
+    refused = _refused(whole.size(runs))
+    if refused is not None:
+        return refused
 
     def walk(memory: MemorySource) -> Deep:
         whole.read(memory, runs)
         return deep.walk(memory)
 
-    best: Whole | Missing = Missing(
-        Say("the memory changed while it was read"),
-        Say("capture it with a pause, or when it does less: qqdiag capture {pid} --full -o FILE", pid=pid),
-    )
+    best: Whole | None = None
     paused, began = 0.0, time.monotonic()
     for attempt in range(1, deep.ATTEMPTS + 1):
         frozen = freeze(pid, walk, deadline, pause=pause, agree=lambda one, two: two, tracer=tracer)
@@ -49,26 +47,42 @@ def collect(pid: int, deadline: float, *, pause: bool = True, tracer: Tracer | N
         if frozen.method.reveal() in deep.ONE_MOMENT:
             best = Whole(frozen.pages, list(frozen.regions), replace(frozen.value, pause=paused))
         spent = (time.monotonic() - began) / attempt
-        if (isinstance(best, Whole) and best.heap.complete) or time.monotonic() + 2 * spent > deadline:
+        if (best and best.heap.complete) or time.monotonic() + 2 * spent > deadline:
             break
-    return best
+    return best or _torn(pid, frozen.because)
+
+
+def _torn(pid: int, because: Say | None) -> Missing:
+    why = because or Say("it may not be paused, and does not stand still by itself")
+    return Missing(
+        Say("the memory could not be had of one moment: {why}", why=why),
+        Say("capture it with a pause, or when the machine does less: qqdiag capture {pid} --full -o FILE", pid=pid),
+    )
 
 
 def of_core(core: CoreMemory) -> Whole | Missing:
     """The same of a core."""
     runs = whole.of_core(core)
-    if whole.size(runs) > whole.LIMIT:
-        return _too_large(whole.size(runs))
+    refused = _refused(whole.size(runs))
+    if refused is not None:
+        return refused
     heap = deep.walk(core)
     return Whole(dict(core.pages) | whole.read(core, runs), list(core.regions()), heap)
 
 
-def _too_large(size: int) -> Missing:
-    return Missing(
-        Say(
-            "it has {size} of memory of its own, and a capture keeps up to {limit}",
-            size=Bytes(size),
-            limit=Bytes(whole.LIMIT),
-        ),
-        Say("keep a core instead: gcore -o core PID"),
-    )
+def _refused(size: int) -> Missing | None:
+    """Too much for a capture, or for this machine, which may have no more than its gateway needs."""
+    hint = Say("keep a core instead: gcore -o core PID")
+    own = Bytes(size)
+    if size > whole.LIMIT:
+        limit = Bytes(whole.LIMIT)
+        return Missing(
+            Say("it has {size} of memory of its own, and a capture keeps up to {limit}", size=own, limit=limit), hint
+        )
+    if size * whole.TAKES > whole.room():
+        free = Bytes(whole.room())
+        return Missing(
+            Say("it has {size} of memory of its own, and this machine too little room: {free}", size=own, free=free),
+            hint,
+        )
+    return None

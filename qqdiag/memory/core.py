@@ -6,9 +6,10 @@ A core leaves out what its process could not have changed (coredump_filter): tho
 
 from __future__ import annotations
 
+import os
 import struct
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from qqdiag.errors import NotReadable
@@ -80,6 +81,23 @@ class CoreMemory:
             raise Unreadable(address, size)
         pages = [self._page(at) for at in range(start, address + max(size, 1), PAGE)]
         return b"".join(pages)[offset : offset + size]
+
+    def written(self) -> Iterator[tuple[int, int]]:
+        """(address, bytes) of what the file has of memory that its process could write to, without the holes that the
+        kernel leaves for pages which were never touched (fs/coredump.c, dump_skip)."""
+        for row in self._loads:
+            at, end = row.offset, min(row.offset + row.file_size, self._size)
+            while row.flags & elf_file.PF_W and not row.address % PAGE and at < end:
+                try:
+                    start = os.lseek(self._file, at, os.SEEK_DATA)
+                    hole = os.lseek(self._file, start, os.SEEK_HOLE)
+                except OSError:  # nothing but a hole to the end of the file
+                    break
+                low = start - (start - row.offset) % PAGE
+                high = min(end, hole + (row.offset - hole) % PAGE)
+                if low < high:
+                    yield row.address + low - row.offset, high - low
+                at = max(high, start + 1)
 
     def blank(self) -> int:
         """How many segments that pages of zeros were read from end in zeros: what a writer left out without a word.

@@ -38,6 +38,7 @@ TRIES = 4  # where a thread does not stop in time, or the memory changes too fas
 RESERVE = 3.0  # seconds that are left for readings without a pause
 BRIEF = 0.3  # seconds: a first walk that took longer has no such, most of what it read are tasks
 COPY_WITHIN = 1.0  # seconds for the child to answer; then it is killed, which releases the target
+SLOWEST = 64 << 20  # bytes a second, beyond that: on a busy machine it may take so long to have room for much
 TWICE = 2  # a reading is repeated when there is so many times the time left that the first one took
 SECCOMP_FILTER = 2  # linux/seccomp.h SECCOMP_MODE_FILTER, in the field Seccomp of /proc/PID/status
 READINGS = 6  # without a pause: how often to read before giving up on two equal answers
@@ -170,7 +171,8 @@ def _freeze(
             if not ranges:
                 break
             taken_at = time.monotonic()
-            copy = tracer.copy(ranges, taken_at + COPY_WITHIN)
+            limit = COPY_WITHIN + sum(size for _, size in ranges) / SLOWEST
+            copy = tracer.copy(ranges, taken_at + limit)
             live.check()  # what it copied by pid is of the program that was walked
             spent.pause += copy.pause
             memory = Copied(ranges, copy.data, copy.unread, live)

@@ -15,7 +15,8 @@ from qqdiag.memory.core import CoreMemory
 from qqdiag.memory.live import PAGE, refusal
 from qqdiag.memory.source import MemorySource, Unreadable
 
-LIMIT = 448 << 20  # bytes; a capture opens up to 512 MiB of pages
+LIMIT = 256 << 20  # bytes
+TAKES = 5  # times as much memory of ours: two readings, the copy, the archive
 THERE, GUARD = 3 << 62, 1 << 58  # in a word of pagemap: present or swapped out; nobody may touch it (Linux 6.14)
 ENTRIES = 1 << 16  # words of pagemap read at once
 CHUNK = 256  # pages
@@ -37,8 +38,21 @@ def of_process(pid: int) -> list[Run]:
 
 
 def of_core(core: CoreMemory) -> list[Run]:
-    """What a core has of it: all segments that could be written to."""
-    return [(region.start, region.end - region.start) for region in core.regions() if region.writable]
+    """What a core has of it; of too much, only as much as shows that."""
+    found: list[Run] = []
+    total = 0
+    for start, length in core.written():
+        found.append((start, length))
+        total += length
+        if total > LIMIT:
+            break
+    return found
+
+
+def room() -> int:
+    """Bytes that this machine can give without taking them from others (proc(5), meminfo, MemAvailable)."""
+    with open("/proc/meminfo", "rb") as file:
+        return next((int(line.split()[1]) << 10 for line in file if line.startswith(b"MemAvailable:")), 0)
 
 
 def size(runs: Iterable[Run]) -> int:

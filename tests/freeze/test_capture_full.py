@@ -73,15 +73,24 @@ def test_what_is_in_it(tmp_path: Path) -> None:
         assert archive.getinfo("pages.bin").file_size < 64 << 20
 
 
-def test_there_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("name", "number", "why"), [("LIMIT", 1 << 20, "keeps up to"), ("TAKES", 1 << 30, "room")])
+def test_there_is_too_much(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    number: int,
+    why: str,
+) -> None:
     """The rest is written, and that it is not all is said and ends as a failure."""
-    monkeypatch.setattr(whole, "LIMIT", 1 << 20)
+    monkeypatch.setattr(whole, name, number)
     path = tmp_path / "hang.qqd"
     with running(LOOP, "20") as patient:
         code = cli.run(["capture", str(patient.pid), "--interval", "0", "--full", "-o", str(path)])
     told = capsys.readouterr().err
     assert code == 2
     assert "without all memory" in told
+    assert why in told
     assert "gcore" in told
     opened = capture.open(path, deep=True)
     assert not isinstance(opened.samples[0].python, Missing)
