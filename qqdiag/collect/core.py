@@ -5,6 +5,8 @@ A core has no kernel: no sockets, no system calls, no clock. What those would sa
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +28,7 @@ from qqdiag.profiles import profiles
 from qqdiag.snapshot import Deep, Gateway, Python, Sample, Snapshot
 
 METHOD = Word("core")
+PATH_MAX = 4096  # linux/limits.h; a damaged core may name longer ones
 
 
 class Seen(NamedTuple):
@@ -95,6 +98,8 @@ def _memory(path: FilePath, sysroot: FilePath | None) -> Iterator[CoreMemory]:
 
 def _below(sysroot: FilePath, path: str) -> int:
     """gcore writes the paths as it saw them: of a process with another root they begin with that."""
+    if len(path) > PATH_MAX:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
     root = str(sysroot.resolve())
     return rooted.open_file(root, path.removeprefix(root) if path.startswith(f"{root}/") else path)
 

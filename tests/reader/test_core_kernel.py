@@ -189,6 +189,20 @@ def test_a_folder_with_another_build(elsewhere: Died, tmp_path: Path) -> None:
     assert any("are not here" in doubt for doubt in doubts)
 
 
+def test_a_path_without_end(tmp_path: Path) -> None:
+    """Each of its parts would be opened."""
+    (tmp_path / "usr").mkdir()
+    with pytest.raises(OSError, match="name too long"):
+        core_files._below(tmp_path, "/usr/.." * 10_000_000)
+    os.close(core_files._below(tmp_path, "/usr/../" * 100 + linked(tmp_path)))
+
+
+def linked(folder: Path) -> str:
+    (folder / "file").write_bytes(b"1")
+    (folder / "link").symlink_to("/file")
+    return "link"
+
+
 def test_the_option(elsewhere: Died, tmp_path: Path) -> None:
     told = qqdiag("inspect", elsewhere.core, "--sysroot", elsewhere.root)
     assert told.returncode == 3, told.stderr
