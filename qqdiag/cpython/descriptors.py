@@ -24,10 +24,10 @@ class Watched(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """A coroutine that waits for its socket: the end of its file's path, how its `self` leads to the transport, and
-    which way the bytes go."""
+    """A coroutine that waits for its socket: the end of its file's path (or one of some), how its `self` leads to the
+    transport, and which way the bytes go."""
 
-    path: str
+    path: str | tuple[str, ...]
     attributes: tuple[str, ...]
     writable: bool | None
     inner: int = 0  # coroutines that may lie between it and the future
@@ -36,7 +36,8 @@ class Wait(NamedTuple):
 
 AIOHTTP_PROTOCOL = "aiohttp.base_protocol.BaseProtocol"
 STREAMS, EVENTS = "asyncio/streams.py", "asyncio/base_events.py"
-AIOHTTP, READER = "aiohttp/streams.py", "aiohttp/_websocket/reader_py.py"
+AIOHTTP = "aiohttp/streams.py"
+READER = ("aiohttp/_websocket/reader_py.py", "aiohttp/_websocket/reader_c.py")  # in Cython, which calls itself both
 WEBSOCKETS, LEGACY = "websockets/asyncio/connection.py", "websockets/legacy/protocol.py"
 ANYIO = "anyio/_backends/_asyncio.py"
 # By qualname. asyncio: Lib/asyncio of 3.9 to 3.15; the others as of aiohttp 3.9 to 3.14, websockets 13 to 17, anyio 4.
@@ -49,6 +50,7 @@ WAITS = {
     "BaseEventLoop.start_tls": Wait(EVENTS, (), None, start="transport"),
     "StreamReader._wait": Wait(AIOHTTP, ("_protocol", "transport"), False),
     "DataQueue.read": Wait(AIOHTTP, ("transport",), False),  # of a client's connection, which is one
+    "FlowControlDataQueue.read": Wait(AIOHTTP, ("_protocol", "transport"), False, 1),  # of WebSockets up to 3.10
     "WebSocketDataQueue.read": Wait(READER, ("_protocol", "transport"), False),
     "BaseProtocol._drain_helper": Wait("aiohttp/base_protocol.py", ("transport",), True),
     "RequestHandler.start": Wait("aiohttp/web_protocol.py", ("transport",), False),
@@ -110,7 +112,8 @@ def of_levels(runtime: Runtime, levels: list[Level], outward: int = OUTWARD) -> 
         if wait is not None and here and seen <= wait.inner:
             start = _start(runtime, level, wait)
             fd = _follow(runtime, start, wait.attributes) if start else None
-            return None if fd is None else Watched(fd, wait.writable)
+            if fd is not None:
+                return Watched(fd, wait.writable)
         seen += 1
         if seen == outward:
             break

@@ -1,28 +1,35 @@
 """A program whose tasks wait for real sockets through the libraries that gateways use, plain and TLS; see endpoints.py.
 
-The peers of the clients are in the same process: they take what comes and say no more than they must.
+The peers of the clients are in the same process: they take what comes and say no more than they must. Of discord.py,
+redis and websockets those are left out that are not installed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import ssl
 import sys
 from collections.abc import Awaitable
 
 import aiohttp
 import anyio
-import discord
 import endpoints
 import httpx
-import redis.asyncio
-import websockets.asyncio.client
-import websockets.asyncio.server
-import websockets.legacy.client
 import yarl
 from aiohttp import web
-from discord.gateway import DiscordWebSocket
 from endpoints import HOLD, begin, begun, pair, settle, stands, waits_for
+
+HERE = {name for name in ("discord", "redis", "websockets") if importlib.util.find_spec(name)}
+if "discord" in HERE:
+    import discord
+    from discord.gateway import DiscordWebSocket
+if "redis" in HERE:
+    import redis.asyncio
+if "websockets" in HERE:
+    import websockets.asyncio.client
+    import websockets.asyncio.server
+    import websockets.legacy.client
 
 CURRENT: asyncio.Queue[tuple[asyncio.Task, web.Request]] = asyncio.Queue()  # handlers of the server that were called
 
@@ -317,12 +324,15 @@ async def main() -> None:
         port = await serve(ours)
         await aiohttp_clients(kind, port, theirs)
         await httpx_clients(kind, port, theirs)
-        await websockets_clients(kind, ours, theirs)
-        await discord_client(kind, port, theirs)
+        if "websockets" in HERE:
+            await websockets_clients(kind, ours, theirs)
+        if "discord" in HERE:
+            await discord_client(kind, port, theirs)
         if kind == "plain":
             await aiohttp_idle(port)
             await anyio_clients(port)
-    await redis_client()
+    if "redis" in HERE:
+        await redis_client()
     await settle()
     endpoints.say()
 

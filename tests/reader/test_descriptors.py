@@ -83,6 +83,13 @@ def test_libraries(libraries: Patient) -> None:
     assert len(said(libraries)) > 35
 
 
+def test_libraries_of_hermes(start: Start, hermes_python: Path) -> None:
+    """aiohttp and httpx as the gateway pins them: another Cython, whose code has another file name."""
+    gateway = start(hermes_python, "libraries.py")
+    assert seen(gateway) == said(gateway)
+    assert len(said(gateway)) > 20
+
+
 @pytest.mark.parametrize("program", ["endpoints.py", "libraries.py"])
 def test_peers(program: str, start: Start, libraries: Patient) -> None:
     """The kernel's row of the fd has the peer that the process says."""
