@@ -1,6 +1,6 @@
 """What a dump costs over the number of tasks, beside what else can tell of tasks or stacks: one run, side by side.
 
-    python benchmarks/reader.py [--tasks 50 1000 10000 100000] [--python TARGET_PYTHON] [--write]
+    python benchmarks/reader.py [--tasks 50 1000 10000 100000] [--newest 1000 20000] [--python TARGET_PYTHON] [--write]
 
 The target (`reader_target.py`) runs on this Python, and at 1,000 and 20,000 tasks on CPython 3.14 (`newest.py`), which
 alone has `python -m asyncio ps`. "dump" is from attach to decoded tasks in a process of its own, its imports not
@@ -230,6 +230,7 @@ def picture(rows: dict[int, Row], newer: dict[int, Row]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, nargs="+", default=TASKS)
+    parser.add_argument("--newest", type=int, nargs="*", default=OF_NEWEST, help="tasks of the target on CPython 3.14")
     parser.add_argument("--python", default=sys.executable, help="interpreter of the target")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--write", action="store_true", help="put the tables into README.md, and write cost.svg")
@@ -244,7 +245,7 @@ def main() -> None:
             [arguments.python, str(TARGET), str(tasks)], min(arguments.runs, 5 if tasks < 50_000 else 2)
         )
         print(f"{tasks:7,} tasks: {rows[tasks]}", flush=True)
-    newer = {tasks: row for tasks in OF_NEWEST if (row := against_newest(tasks, arguments.runs))}
+    newer = {tasks: row for tasks in arguments.newest if (row := against_newest(tasks, arguments.runs))}
     print(report(rows, newer))
     if arguments.write:
         page.replace("reader", report(rows, newer))

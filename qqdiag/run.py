@@ -87,7 +87,8 @@ def take(
         return _with_locals(capture.open(target.path, deep=deep), variables)
     if isinstance(target, Core):
         return record_core(target, deep=deep, variables=variables).snapshot
-    return record(target, interval, pause=pause, deep=deep, variables=variables, progress=progress).snapshot
+    found = record(target, interval, pause=pause, deep=deep, pages=False, variables=variables, progress=progress)
+    return found.snapshot
 
 
 def _with_locals(snapshot: Snapshot, wanted: bool) -> Snapshot:
@@ -131,17 +132,20 @@ def record(
     pause: bool = True,
     deep: bool = False,
     full: bool = False,
+    pages: bool = True,
     variables: bool = False,
     progress: Progress | None = None,
 ) -> Recording:
     """As `take`, of a running process, with the memory that a capture needs. `full`: all that it can write to, and
-    the heap in it walked."""
+    the heap in it walked. `pages`: whether the memory is kept, hundreds of megabytes of 100,000 tasks."""
     step = progress or (lambda name: None)
     deadline = time.monotonic() + LIMIT + interval
     with ExitStack() as stack:
         tracer = _tracer(target.pid, stack) if pause and target.refused is None else None
         known = Known(variables=variables)
         sample, *memories = _sample(target, deadline, pause, tracer, known, step)
+        if not pages:
+            memories = [Memory({}, ())]
         samples, now = [sample], time.monotonic()
         deadline = max(deadline, now + interval + AGAIN * (now - sample.taken_at))
         once = _begin_once(target, sample, deadline)
@@ -151,7 +155,7 @@ def record(
             sample, second = _sample(target, deadline, pause, tracer, known, step)
             samples.append(sample)
             # What the first look learned the second did not read again.
-            memories.append(second._replace(pages=memories[0].pages | second.pages))
+            memories.append(second._replace(pages=memories[0].pages | second.pages if pages else {}))
         whole = _whole(target, pause, tracer, step) if full else None
         heap = whole.heap if isinstance(whole, Whole) else _deep(target, pause, tracer, step) if deep else whole
     step("witness, logs, monitor")

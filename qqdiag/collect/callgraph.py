@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from qqdiag.cpython.objects import Objects
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
@@ -43,10 +44,15 @@ def _names(info: TypeInfo) -> set[str]:
 def _used(runtime: Runtime, code: int) -> list[str]:
     """co_names: the attributes and globals that the code uses. In their order: a capture holds the pages that were
     looked at, and where it is opened the search must take the same way."""
-    names = runtime.objects.read_word(code + runtime.layout.code_names)
-    return [
-        text for item in runtime.objects.items(names, MAX_NAMES) if (text := runtime.objects.text(item)) is not None
-    ]
+    objects, at = runtime.objects, code + runtime.layout.code_names
+    names = objects.read_word(at)
+    found = _texts(objects.younger, names)
+    # As long as the code has these names, they are what they were.
+    return found if objects.younger.read_word(at) == names else _texts(objects, names)
+
+
+def _texts(objects: Objects, names: int) -> list[str]:
+    return [text for item in objects.items(names, MAX_NAMES) if (text := objects.text(item)) is not None]
 
 
 def _methods(runtime: Runtime, classes: list[TypeInfo]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from qqdiag.collect import attempt
-from qqdiag.cpython import variables
+from qqdiag.cpython import frames, variables
 from qqdiag.cpython.known import Known
 from qqdiag.cpython.read import read_python
 from qqdiag.cpython.runtime import Runtime, attach
@@ -48,7 +48,14 @@ def collect(
     known = known or Known()
     with uncollected():
         frozen = freeze(
-            pid, walk(profiles(), known), deadline, pause=pause, agree=agree, tracer=tracer, habits=known.pages
+            pid,
+            walk(profiles(), known),
+            deadline,
+            pause=pause,
+            agree=agree,
+            tracer=tracer,
+            habits=known.pages,
+            glance=glance(known),
         )
     python, gateway = frozen.value
     if isinstance(python, Python):
@@ -80,6 +87,17 @@ def walk(patterns: Sequence[Profile], known: Known | None = None) -> Callable[[M
         if known.variables:
             python = replace(python, locals=attempt("locals", variables.read, runtime, python.tasks, python.threads))
         return python, attempt("gateway", _gateway, runtime, python, patterns)
+
+    return read
+
+
+def glance(known: Known) -> Callable[[MemorySource], None]:
+    """What is read of a target again and again before it is stopped: where its threads are."""
+
+    def read(memory: MemorySource) -> None:
+        runtime = attach(memory, known)
+        for thread in frames.threads(runtime, []):
+            frames.public(runtime, thread, None)
 
     return read
 

@@ -76,42 +76,47 @@ class Codes:
         if len(self.table) >= MAX_CODES:
             raise Unreadable(address)
         known, index = self._objects.known.codes, len(self.table)
-        identity = code_identity(self._objects.memory, self._objects.layout, address)
+        memory, later, layout = self._objects.memory, self._objects.later, self._objects.layout
         former = known.get(address)
-        if former is None or former[0] != identity:
-            former = known[address] = (identity, *self._decoded(address))
+        if former is None or former[0] != code_identity(later, layout, address):
+            identity = code_identity(memory, layout, address)
+            decoded = _decoded(self._objects.younger, address)
+            if later is not memory and code_identity(later, layout, address) != identity:
+                decoded = _decoded(self._objects, address)
+            former = known[address] = (identity, *decoded)
         info = self._by_address[address] = dataclasses.replace(former[1], index=index)
         self.table.append(former[2])
         return info
 
-    def _decoded(self, address: int) -> tuple[CodeInfo, Code]:
-        objects, layout = self._objects, self._objects.layout
-        objects.expect(address, "builtins.code")
-        word = objects.read_word
-        path, name = _text(objects, word(address + layout.code_filename)), word(address + layout.code_name)
-        qualname_at = word(address + layout.code_qualname)
-        qualname = Name(printable(_text(objects, qualname_at)))
-        start, size = _instructions(objects, address)
-        info = CodeInfo(
-            address=address,
-            index=-1,
-            qualname=qualname,
-            qualname_at=qualname_at,
-            start=start,
-            size=size,
-            first_line=objects.read_int(address + layout.code_first_line),
-            localsplus=min(_variables(objects, address), MAX_LOCALS),
-            path=path,
-            linetable=word(address + layout.code_linetable),
-            lines={},
-        )
-        return info, Code(
-            qualname=qualname,
-            name=Name(printable(_text(objects, name))),
-            path=CodePath(printable(path)),
-            first_line=info.first_line,
-            calls=_calls(objects, word(address + layout.code_names)),
-        )
+
+def _decoded(objects: Objects, address: int) -> tuple[CodeInfo, Code]:
+    layout = objects.layout
+    objects.expect(address, "builtins.code")
+    word = objects.read_word
+    path, name = _text(objects, word(address + layout.code_filename)), word(address + layout.code_name)
+    qualname_at = word(address + layout.code_qualname)
+    qualname = Name(printable(_text(objects, qualname_at)))
+    start, size = _instructions(objects, address)
+    info = CodeInfo(
+        address=address,
+        index=-1,
+        qualname=qualname,
+        qualname_at=qualname_at,
+        start=start,
+        size=size,
+        first_line=objects.read_int(address + layout.code_first_line),
+        localsplus=min(_variables(objects, address), MAX_LOCALS),
+        path=path,
+        linetable=word(address + layout.code_linetable),
+        lines={},
+    )
+    return info, Code(
+        qualname=qualname,
+        name=Name(printable(_text(objects, name))),
+        path=CodePath(printable(path)),
+        first_line=info.first_line,
+        calls=_calls(objects, word(address + layout.code_names)),
+    )
 
 
 def line(objects: Objects, code: CodeInfo, offset: int) -> int | None:
@@ -121,11 +126,19 @@ def line(objects: Objects, code: CodeInfo, offset: int) -> int | None:
         return code.first_line
     if offset not in code.lines:
         try:
-            table = _bytes(objects, code.linetable)
+            table = _line_table(objects, code)
             code.lines[offset] = linetables.FORMATS[objects.layout.code_line_format](table, code.first_line, offset)
         except Unreadable:
             return None
     return code.lines[offset]
+
+
+def _line_table(objects: Objects, code: CodeInfo) -> bytes:
+    """It never changes while the code object is the same."""
+    identity = objects.known.codes[code.address][0]
+    found = _bytes(objects.younger, code.linetable)
+    same = objects.younger is objects or code_identity(objects.later, objects.layout, code.address) == identity
+    return found if same else _bytes(objects, code.linetable)
 
 
 def _instructions(objects: Objects, address: int) -> tuple[int, int]:

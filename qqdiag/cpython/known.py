@@ -2,7 +2,8 @@
 
 A walk over a frozen copy needs every page in the copy. Most pages of a first walk hold names, bases, tables of lines:
 immutable things that hang on a type, a code object or a module. They are taken over where the thing they hang on is,
-in the copy, what it was: the same before and at that moment, so it was the same while its parts were read.
+in the copy, what it was: the same before and at that moment, so it was the same while its parts were read. Types and
+code objects may also be looked at after the copy (`Objects.later`): the same before and after.
 """
 
 from __future__ import annotations

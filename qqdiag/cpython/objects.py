@@ -5,20 +5,18 @@ One `Objects` serves one walk over one state of the memory: what it has read it 
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Collection, Mapping
 
-from qqdiag.cpython import attributes, containers, strings, typeinfo
+from qqdiag.cpython import attributes, containers, numbers, strings, typeinfo
 from qqdiag.cpython.known import Known, type_identity
 from qqdiag.cpython.layout import Layout, Record, packed
-from qqdiag.cpython.typeinfo import BYTES, DICT, INT, LIST, TEXT, TUPLE, TYPE, TypeInfo
+from qqdiag.cpython.typeinfo import BYTES, DICT, LIST, TEXT, TUPLE, TYPE, TypeInfo
 from qqdiag.memory.live import OUTSIDE, PAGE, WITHIN
-from qqdiag.memory.source import Kept, MemorySource, Unreadable
+from qqdiag.memory.source import Kept, MemorySource, Overtaken, Unreadable
 
-MAX_DIGITS = 32  # of 30 bits: no number that is looked at is longer, and a float holds it
-INT_TAG = struct.Struct("<q")
 word_from = struct.Struct("<Q").unpack_from
-FLOAT = struct.Struct("<d")
 WEAK_REFERENCES = frozenset({"weakref.ReferenceType", "builtins.weakref"})  # since 3.10, and before
 PEEK = 256  # holds most coroutines with their value stack
 SHORT_TEXT = 80  # bytes of a str with most names of tasks
@@ -37,6 +35,7 @@ class Objects:
         self.known = known or Known()
         self.memory = memory
         self.layout = layout
+        self.later = memory.later if isinstance(memory, Overtaken) else memory
         self.read = memory.read
         self.keeps = isinstance(memory, Kept)
         self.kept: Mapping[int, bytes] = memory.kept if isinstance(memory, Kept) else {}
@@ -56,6 +55,11 @@ class Objects:
         self._none: int | None = None
         self.shapes: dict[int, attributes.Shape] = {}
         self.records: dict[tuple[int, tuple[str, ...]], Record | None] = {}  # of some slots of a type
+
+    @functools.cached_property
+    def younger(self) -> Objects:
+        """Those of `later`: for the parts of what has not changed since, as they live and stay as long as it does."""
+        return self if self.later is self.memory else Objects(self.later, self.layout, self.known, self._type_names)
 
     # --- words -------------------------------------------------------------------------------------------------------
 
@@ -109,11 +113,13 @@ class Objects:
         return found
 
     def _type(self, pointer: int) -> TypeInfo:
-        identity = type_identity(self.memory, self.layout, pointer)
         former = self.known.types.get(pointer)
-        if former and former[0] == identity:
+        if former and former[0] == type_identity(self.later, self.layout, pointer):
             return former[1]
-        found = typeinfo.read(self.memory, self.layout, self._type_names, pointer)
+        identity = type_identity(self.memory, self.layout, pointer)
+        found = typeinfo.read(self.later, self.layout, self._type_names, pointer)
+        if self.later is not self.memory and type_identity(self.later, self.layout, pointer) != identity:
+            found = typeinfo.read(self.memory, self.layout, self._type_names, pointer)
         self.known.types[pointer] = identity, found
         return found
 
@@ -137,44 +143,12 @@ class Objects:
         return found
 
     def integer(self, address: int) -> int | None:
-        """An int or bool; None when it is none, or has more than MAX_DIGITS digits of 30 bits."""
-        page, at = self.kept.get(address & OUTSIDE), address & WITHIN
-        head = self.peek(address) if page is None or at > PAGE - PEEK else page[at : at + PEEK]
-        at = self.layout.object_type
-        if not self.type_at(int.from_bytes(head[at : at + 8], "little")).flags & INT:
-            return None
-        if len(head) < PEEK:
-            head = self.read(address, self.layout.int_digits + 4)
-        (tag,) = INT_TAG.unpack_from(head, self.layout.int_tag)
-        if self.layout.int_tagged:  # since 3.12 (gh-101291): count << 3 | sign
-            count, negative, zero = tag >> 3, tag & 3 == 2, tag & 3 == 1
-        else:
-            count, negative, zero = abs(tag), tag < 0, tag == 0
-        if zero:
-            return 0
-        if not 0 < count <= MAX_DIGITS:
-            return None
-        value = self._digits(address, count, head)
-        return -value if negative else value
-
-    def _digits(self, address: int, count: int, head: bytes) -> int:
-        start = self.layout.int_digits
-        if start + 4 * count > len(head):
-            head = self.read(address, start + 4 * count)
-        digits = struct.unpack_from(f"<{count}I", head, start)
-        return sum(int(digit) << 30 * place for place, digit in enumerate(digits)) if count > 1 else int(digits[0])
+        """An int or bool; None when it is none, or is longer than any number that is looked at."""
+        return numbers.integer(self, address)
 
     def number(self, address: int) -> float | None:
         """A float, or an int as a float."""
-        info = self.type_of(address)
-        if "builtins.float" in info.bases:
-            page, at = self.kept.get(address & OUTSIDE), (address & WITHIN) + self.layout.float_value
-            if page is None or at > PAGE - 8:
-                page, at = self.read(address + self.layout.float_value, 8), 0
-            value: float = FLOAT.unpack_from(page, at)[0]
-            return value
-        whole = self.integer(address)
-        return None if whole is None else float(whole)
+        return numbers.number(self, address)
 
     def truth(self, address: int) -> bool | None:
         """True or False; None for everything that is not a bool."""

@@ -22,6 +22,7 @@ class Copied:
         self.pages: dict[int, bytes] = {}
         self.kept: Mapping[int, bytes] = self.pages
         self.late: set[int] = set()
+        self.later = Later(self.pages, live)
         self._live = live
         self._gone: set[int] = set()
         self._fixed = Fixed(live.regions())
@@ -62,12 +63,44 @@ class Copied:
         if self._fixed.holds(start):
             page = self._live.read(start, PAGE)
         else:
-            if not self.late:
-                self._live.forget()  # what it kept is older than the copy
+            self.later.renew()
             # Only what is there is late: a walk that tries what may be a pointer meets addresses that are none.
             page = self._live.read(start, PAGE)
             self.late.add(start)
         self.pages[start] = page
+        return page
+
+
+class Later:
+    """Reads from the copy as well; what that lacks as it is after the copy, which changes nothing of the copy."""
+
+    def __init__(self, pages: Mapping[int, bytes], live: LiveMemory) -> None:
+        self.pages: dict[int, bytes] = {}  # that were read after the copy
+        self._copy = pages
+        self._live = live
+        self._new = False
+
+    def renew(self) -> None:
+        """From now on the live target's pages are younger than the copy."""
+        if not self._new:
+            self._new = True
+            self._live.forget()
+
+    def regions(self) -> Sequence[Region]:
+        return self._live.regions()
+
+    def read(self, address: int, size: int) -> bytes:
+        first = address & -PAGE
+        page = self._copy.get(first)
+        if page is not None and address + size <= first + PAGE:
+            return page[address - first : address - first + size]
+        self.renew()
+        starts = range(first, address + max(size, 1), PAGE)
+        whole = b"".join([self._copy.get(start) or self._page(start) for start in starts])
+        return whole[address - first : address - first + size]
+
+    def _page(self, start: int) -> bytes:
+        page = self.pages[start] = self._live.read(start, PAGE)
         return page
 
 

@@ -33,6 +33,7 @@ Agree = Callable[[T, T], T | None]
 EXTRA = tuple(size << 20 for size in (1, 1, 1, 2, 4, 4, 8, 8, 8, 16, 16, 16))
 BULK = 32 << 20  # bytes of writable memory that may still be copied as a whole; about 7 ms
 WARM = 2  # readings between the first one and the freeze
+GLANCES = 20  # and short ones: each round of copies that they save is a pause less
 MAX_HABITS = 256  # pages
 TRIES = 4  # where a thread does not stop in time, or the memory changes too fast
 RESERVE = 3.0  # seconds that are left for readings without a pause
@@ -67,6 +68,7 @@ class Spent:
         self.pause = 0.0  # seconds
         self.late = 0  # pages
         self.pages: dict[int, bytes] = {}
+        self.needed: set[int] = set()  # addresses of pages that a copy must have
 
     def on(self, found: Frozen[T]) -> Frozen[T]:
         return found._replace(pause=self.pause, late_pages=self.late, pages=self.pages)
@@ -81,12 +83,14 @@ def freeze(
     agree: Agree[T] | None = None,
     tracer: Tracer | None = None,
     habits: set[int] | None = None,
+    glance: Walk[object] | None = None,
 ) -> Frozen[T]:
     """Walk a consistent copy of the target's memory, or what can be had of it before `deadline` (time.monotonic()).
 
     `agree` makes one value of two readings, or None where they contradict each other; equality, if not given.
     `tracer`: a child that was started earlier; it stays open. `habits`: pages that earlier freezes of the
-    same target came to need, to which this one adds. Raises what `walk` and `LiveMemory` raise.
+    same target came to need, to which this one adds. `glance`: a walk over little, of what changes all the time, that
+    learns for `walk` what it may meet there. Raises what `walk` and `LiveMemory` raise.
     """
     because = None
     began = time.monotonic()
@@ -101,6 +105,8 @@ def freeze(
         if pause and time.monotonic() < last_start:
             if time.monotonic() - began < BRIEF:
                 first = _again(live, walk, spent)
+            if glance is not None:
+                _glance(live, glance, spent)
             frozen = _frozen_or_why(live, first, walk, tracer, set() if habits is None else habits, spent)
             if isinstance(frozen, Frozen):
                 return spent.on(frozen)
@@ -129,6 +135,22 @@ def _again(live: LiveMemory, walk: Walk[T], spent: Spent) -> Frozen[T] | None:
         whole = whole and last is not None
     live.pages.update((needed if whole else learned | needed) | live.pages)
     return last
+
+
+def _glance(live: LiveMemory, glance: Walk[object], spent: Spent) -> None:
+    """Learn what a target that runs needs at one moment and not at another: the stacks of its threads."""
+    learned = dict(live.pages)
+    for _ in range(GLANCES):
+        live.forget()
+        try:
+            glance(live)
+        except (QqdiagError, Unreadable):
+            continue
+        finally:
+            spent.pages |= live.pages
+            spent.needed |= live.pages.keys()
+    live.forget()
+    live.pages.update(learned)
 
 
 def _frozen_or_why(
@@ -162,12 +184,16 @@ def _freeze(
     habits: set[int],
     spent: Spent,
 ) -> Frozen[T] | None:
-    learned, needed = dict(live.pages), habits | set(live.pages)
+    # What `live` keeps now may be less than the first reading saw: a walk over a copy renews it.
+    learned = {} if first is None else first.pages
+    spent.needed |= habits | live.pages.keys()
+    needed = spent.needed
     with ExitStack() as stack:
         if tracer is None or not tracer.alive:
             tracer = stack.enter_context(Tracer(live.pid))
         for attempt, extra in enumerate((*EXTRA, None)):
-            ranges = _bulk(live) if extra is None else ranges_of(needed, live.regions(), len(needed) * PAGE + extra)
+            size = len(needed) * PAGE
+            ranges = _bulk(live) if extra is None else ranges_of(needed, live.regions(), size + max(extra, size >> 5))
             if not ranges:
                 break
             taken_at = time.monotonic()
@@ -180,7 +206,7 @@ def _freeze(
             same = attempt == 0 and first is not None and _unchanged(learned, memory)
             value = first.value if first and same else _walk(memory, walk)
             spent.late += len(memory.late)
-            spent.pages |= memory.pages
+            spent.pages |= memory.later.pages | memory.pages
             if not memory.late and value is not None:
                 return Frozen(value, taken_at, 0.0, 0, Word("frozen"), {}, live.regions())
             needed |= memory.late

@@ -44,3 +44,10 @@ class Kept(Protocol):
     would cost most of the time."""
 
     kept: Mapping[int, bytes]  # by address: pages of PAGE bytes that `read` has met; `read` adds to them
+
+
+@runtime_checkable
+class Overtaken(Protocol):
+    """A source that is older than its target is now."""
+
+    later: MemorySource  # what it lacks as it is by now: for what was seen before, and is the same before and after

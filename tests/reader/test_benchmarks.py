@@ -9,6 +9,14 @@ from pathlib import Path
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
+def test_hot_tasks_are_what_their_ledger_says() -> None:
+    """Few dumps: benchmarks/hot.py makes 200."""
+    command = [sys.executable, BENCHMARKS / "hot.py", "--dumps", "12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 wrong tasks" in done.stdout
+
+
 def test_qqdiag_shows_of_a_stuck_process_what_the_table_asks_for() -> None:
     command = [sys.executable, BENCHMARKS / "neighbours.py", "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)

@@ -38,6 +38,38 @@ def both(memory: MemorySource) -> tuple[Python, Gateway]:
     return python, read_gateway(runtime, python, profiles())
 
 
+class Counting(LiveMemory):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def read(self, address: int, size: int) -> bytes:
+        self.asked += 1
+        return super().read(address, size)
+
+
+def test_tasks_are_what_their_names_say(interpreter: Interpreter) -> None:
+    """Read by whole pages, which asks for few words."""
+    with patients.start(interpreter.path, "crowd.py", str(CROWD)) as patient, Counting(patient.pid) as memory:
+        found = {task.address: task for task in read_python(attach(memory), 0.0).tasks}
+        asked, memory.asked = memory.asked, 0
+        read_python(attach(WordByWord(memory)), 0.0)
+    assert asked < memory.asked / 2
+    for name, address in patient.truth["tasks"].items():
+        kind, depth, _ = name.split("-")
+        task = found[address]
+        names = [level.name.reveal() for level in task.chain if level.code is not None]
+        assert task.name.reveal() == name
+        if kind != "bounded":  # up to 3.11 wait_for awaits in a task of its own, with a timer on its future
+            assert (task.leaf is not None and task.leaf.deadline_at is not None) == (kind in ("sleeps", "iterates"))
+            assert names.count("sleeps") == (int(depth) + 1 if kind in ("sleeps", "iterates") else 0)
+            assert names.count("waits") == (int(depth) + 1 if kind == "waits" else 0)
+        assert names.count("ticks") == (kind == "iterates")
+        assert task.leaf is not None
+        assert task.leaf.address == task.waiter
+    assert len(patient.truth["tasks"]) == CROWD * 4 // 5
+
+
 @pytest.mark.parametrize("program", ["zoo.py", "waiting.py", "crowd.py"])
 def test_pages_say_what_words_say(interpreter: Interpreter, program: str) -> None:
     with patients.start(interpreter.path, program, str(CROWD)) as patient, LiveMemory(patient.pid) as memory:

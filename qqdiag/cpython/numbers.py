@@ -1,0 +1,58 @@
+"""int and float of the target."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from qqdiag.cpython.typeinfo import INT
+from qqdiag.memory.live import OUTSIDE, PAGE, WITHIN
+
+if TYPE_CHECKING:
+    from qqdiag.cpython.objects import Objects
+
+MAX_DIGITS = 32  # of 30 bits: no number that is looked at is longer, and a float holds it
+MOST = 64  # bytes of an int of few digits
+TAG = struct.Struct("<q")
+FLOAT = struct.Struct("<d")
+
+
+def integer(objects: Objects, address: int) -> int | None:
+    """An int or bool; None when it is none, or has more than MAX_DIGITS digits of 30 bits."""
+    layout, page, at = objects.layout, objects.kept.get(address & OUTSIDE), address & WITHIN
+    head = objects.peek(address) if page is None or at > PAGE - MOST else page[at : at + MOST]
+    if not objects.type_at(int.from_bytes(head[layout.object_type : layout.object_type + 8], "little")).flags & INT:
+        return None
+    if len(head) < layout.int_digits + 4:
+        head = objects.read(address, layout.int_digits + 4)
+    (tag,) = TAG.unpack_from(head, layout.int_tag)
+    if layout.int_tagged:  # since 3.12 (gh-101291): count << 3 | sign
+        count, negative, zero = tag >> 3, tag & 3 == 2, tag & 3 == 1
+    else:
+        count, negative, zero = abs(tag), tag < 0, tag == 0
+    if zero:
+        return 0
+    if not 0 < count <= MAX_DIGITS:
+        return None
+    value = _digits(objects, address, count, head)
+    return -value if negative else value
+
+
+def _digits(objects: Objects, address: int, count: int, head: bytes) -> int:
+    start = objects.layout.int_digits
+    if start + 4 * count > len(head):
+        head = objects.read(address, start + 4 * count)
+    digits = struct.unpack_from(f"<{count}I", head, start)
+    return sum(int(digit) << 30 * place for place, digit in enumerate(digits)) if count > 1 else int(digits[0])
+
+
+def number(objects: Objects, address: int) -> float | None:
+    """A float, or an int as a float."""
+    if "builtins.float" in objects.type_of(address).bases:
+        page, at = objects.kept.get(address & OUTSIDE), (address & WITHIN) + objects.layout.float_value
+        if page is None or at > PAGE - 8:
+            page, at = objects.read(address + objects.layout.float_value, 8), 0
+        value: float = FLOAT.unpack_from(page, at)[0]
+        return value
+    whole = integer(objects, address)
+    return None if whole is None else float(whole)
