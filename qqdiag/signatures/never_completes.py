@@ -19,7 +19,7 @@ TITLE = "A task waits for a future that nobody can complete"
 
 LIBRARIES = ("asyncio", "aiohttp", "websockets", "httpcore", "anyio")
 NOT_WALKED = Missing(
-    Say("a listener waits for a future, and who could complete it is seen in the heap only"),
+    Say("a task waits for a future, and whether anybody could complete it is seen in the heap only"),
     Say("walk the heap too: qqdiag inspect --deep PID"),
 )
 TORN_HEAP = Missing(
@@ -45,10 +45,10 @@ def match(view: View) -> Match | NoMatch | Unknown:
 
 
 def _not_walked(view: View) -> NoMatch | Unknown:
-    """The walk is asked for by hand; without it one wait alone makes the question urgent."""
-    if any(_could_be_lost(view, task) for task in _listeners(view)):
+    """The walk is asked for by hand; it is lacking only where a wait has nothing else that could end it."""
+    if any(_could_be_lost(view, task) for task in view.tasks.values()):
         return Unknown((NOT_WALKED,))
-    return NoMatch(Say("no listener waits for a future of unknown origin; the heap was not walked (--deep)"))
+    return NoMatch(Say("no task waits for a future with no socket, thread, timer or library behind it"))
 
 
 def _listeners(view: View) -> list[Task]:

@@ -126,6 +126,8 @@ def test_verdict(id: str, kind: str, looked: Callable[[tuple[str, str]], Looked]
 def without_evidence(snapshot: Snapshot) -> dict[str, Snapshot]:
     """The snapshot with one thing taken away at a time."""
     found = {"second sample": replace(snapshot, samples=snapshot.samples[-1:]), "logs": replace(snapshot, logs=GONE)}
+    if snapshot.deep is not None:
+        found["heap"] = replace(snapshot, deep=None)
     for section in ("process", "sockets", "python", "gateway"):
         samples = [replace(sample, **{section: GONE}) for sample in snapshot.samples]
         found[section] = replace(snapshot, samples=samples)
