@@ -7,33 +7,20 @@ A core leaves out what its process could not have changed (coredump_filter): tho
 from __future__ import annotations
 
 import os
-import struct
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from qqdiag.errors import NotReadable
-from qqdiag.memory import elf_file
+from qqdiag.memory import core_notes, elf_file
 from qqdiag.memory.elf_file import Malformed, Program
-from qqdiag.memory.originals import PAGE, Mapped, Open, Originals, exactly
+from qqdiag.memory.originals import PAGE, Open, Originals, exactly
 from qqdiag.memory.source import Region, Unreadable
 from qqdiag.model import Say
 
-NT_PRSTATUS, NT_PRPSINFO, NT_FILE = 1, 3, 0x46494C45  # linux/elf.h
 LARGEST = 1 << 28  # bytes of one read
 KEPT = 1 << 16  # pages
 ZEROS = bytes(PAGE)
 GUARDED = 16 << 12  # bytes: the least that a thread has for its stack (PTHREAD_STACK_MIN), with its guard
-
-
-class Told(NamedTuple):
-    """What the notes of a core say of its process."""
-
-    pid: int
-    command: str  # its first 79 bytes of arguments
-    signal: int  # that ended it; 0: none, it was copied while it lived
-    threads: int
-    mapped: list[Mapped]
 
 
 class CoreMemory:
@@ -47,7 +34,7 @@ class CoreMemory:
             head = elf_file.header(self._at)
             self._check(head)
             self.machine = elf_file.MACHINES[head.machine]  # as uname(2) calls it
-            self.told = self._notes(head.programs)
+            self.told = core_notes.read(self._at, head.programs)
         except Malformed:
             raise _damaged() from None
         loads = sorted((row for row in head.programs if row.type == elf_file.PT_LOAD), key=lambda row: row.address)
@@ -179,43 +166,6 @@ class CoreMemory:
                 Say("this core is of another kind of machine (ELF machine {number})", number=head.machine),
                 Say("cores of x86-64 and aarch64 are read"),
             )
-
-    def _notes(self, programs: list[Program]) -> Told:
-        pid, command, signal, threads = 0, "", 0, 0
-        mapped: list[Mapped] = []
-        for note in (
-            note
-            for row in programs
-            if row.type == elf_file.PT_NOTE
-            for note in elf_file.notes(self._at, row.offset, row.file_size)
-        ):
-            if note.owner != b"CORE":
-                continue
-            if note.type == NT_PRSTATUS:
-                threads += 1
-                if threads == 1:  # the one that got the signal
-                    (signal,) = struct.unpack("<H", self._at(note.offset + 12, 2))  # pr_cursig (linux/elfcore.h)
-            elif note.type == NT_PRPSINFO and note.size >= 136:
-                (pid,) = struct.unpack("<i", self._at(note.offset + 24, 4))  # pr_pid
-                command = self._at(note.offset + 56, 80).split(b"\0")[0].decode("utf-8", "backslashreplace")
-            elif note.type == NT_FILE:
-                mapped = _mapped(self._at(note.offset, note.size))
-        return Told(pid, command.strip(), signal, threads, mapped)
-
-
-def _mapped(data: bytes) -> list[Mapped]:
-    """NT_FILE: how many, the unit of the offsets, (start, end, offset) of each, then their paths with a NUL each."""
-    if len(data) < 16:
-        raise Malformed("no list of files")
-    count, unit = struct.unpack_from("<QQ", data)
-    if 16 + 24 * count > len(data):
-        raise Malformed("a list of files that is cut")
-    paths = data[16 + 24 * count :].split(b"\0")
-    rows = struct.iter_unpack("<QQQ", data[16 : 16 + 24 * count])
-    return [
-        Mapped(start, end, offset * unit, path.decode("utf-8", "surrogateescape"))
-        for (start, end, offset), path in zip(rows, paths, strict=False)
-    ]
 
 
 def _damaged() -> NotReadable:
