@@ -21,7 +21,9 @@ from qqdiag.memory.source import MemorySource, Region, Unreadable
 
 THREAD_INTERPRETER = 16  # PyThreadState.interp (3.9 to 3.15, Include/cpython/pystate.h)
 PAGE = 4096
-MAX_SCAN = 1 << 24  # bytes: the data of an interpreter has 1 to 2 MB
+MAX_SCAN = 1 << 24  # bytes of one mapping: the data of an interpreter has 1 to 2 MB
+MAX_SCANS = 1 << 28  # bytes of all mappings, also of those that cannot be read
+MAX_TRIES = 1 << 17  # different pointers that are followed
 MAX_NAMES = 10_000
 # Where a module holds a type, and what the type is called.
 TYPES = {
@@ -49,7 +51,6 @@ def runtime(memory: MemorySource, regions: Sequence[Region]) -> tuple[int, Regio
     """The address of `_PyRuntime` and the mapping that it lies in; None where there is none."""
     writable = [region for region in regions if region.readable and region.writable]
     starts = [region.start for region in writable]
-
     known = _layouts()
     refused: set[int] = set()  # most words point to the same few types
 
@@ -57,18 +58,31 @@ def runtime(memory: MemorySource, regions: Sequence[Region]) -> tuple[int, Regio
         index = bisect_right(starts, word) - 1
         return index >= 0 and word < writable[index].end
 
+    for home, address, word in _candidates(memory, writable):
+        if word % 8 or word <= PAGE or word in refused or not pointer(word):
+            continue
+        if len(refused) >= MAX_TRIES:
+            break
+        refused.add(word)
+        for layout in known:
+            if _is_interpreter(memory, layout, word) and told(memory, layout, word):
+                return address - layout.runtime_interpreters, home
+    return None
+
+
+def _candidates(memory: MemorySource, writable: Sequence[Region]) -> Iterator[tuple[Region, int, int]]:
+    """(mapping, address, word) of all that may be an interpreter's own data."""
+    room = MAX_SCANS
     for index, region in enumerate(writable):
         if "python" not in region.path.rpartition("/")[2]:
             continue
         behind = writable[index + 1] if index + 1 < len(writable) else region  # .bss has no file
         for home in (region, behind) if behind.start == region.end else (region,):
+            room -= min(max(0, home.end - home.start), MAX_SCAN)
+            if room < 0:
+                return
             for address, word in _words(memory, home):
-                if word % 8 == 0 and word > PAGE and word not in refused and pointer(word):
-                    for layout in known:
-                        if _is_interpreter(memory, layout, word) and told(memory, layout, word):
-                            return address - layout.runtime_interpreters, home
-                    refused.add(word)
-    return None
+                yield home, address, word
 
 
 def _layouts() -> list[Layout]:
