@@ -93,3 +93,13 @@ sys.stdin.readline()
 os.close(writer)
 print(os.waitpid(child, 0)[1], flush=True)
 """
+
+# Stays in vfork, in state D: its child opens a FIFO before it executes, and there is no writer yet.
+IN_VFORK = """
+import os, sys
+print("ready", flush=True)
+opens = (os.POSIX_SPAWN_OPEN, 9, sys.argv[1], os.O_RDONLY, 0)
+os.waitpid(os.posix_spawn("/bin/true", ["true"], {}, file_actions=[opens]), 0)
+print("done", flush=True)
+sys.stdin.readline()
+"""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from freeze_patients import COUNTING, SLEEPING, WAITING, Patient, running, state, tracer_of
-from midway_patients import EXECUTES, FORKING, FORKS_ONCE, REBORN, SECOND
+from midway_patients import EXECUTES, FORKING, FORKS_ONCE, IN_VFORK, REBORN, SECOND
 
 from qqdiag.collect import tasks
 from qqdiag.errors import NoSuchTarget, NotReadable, TargetGone
@@ -229,6 +229,35 @@ def test_target_that_forks_all_the_time() -> None:
         assert "frozen" in methods
         assert int(patient.ask()) > 0
         assert patient.process.wait(10) == 0
+
+
+@contextmanager
+def released(fifo: Path) -> Iterator[None]:
+    """Whoever waits for a writer at the end goes on, however the test ends."""
+    try:
+        yield
+    finally:
+        os.close(os.open(fifo, os.O_RDWR))
+
+
+@pytest.mark.usefixtures("awake")
+def test_thread_that_cannot_stop(tmp_path: Path) -> None:
+    """The kernel lets a thread in vfork not stop before its child goes on: nothing is held, and it is said."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with released(fifo), running(IN_VFORK, str(fifo)) as patient:
+        deadline = soon()
+        while state(patient.pid) != "D":
+            assert time.monotonic() < deadline, "it never came into vfork"
+        frozen = freeze(patient.pid, header, soon())
+        assert frozen.method.reveal() == "double-read"
+        assert frozen.because is not None
+        assert "did not stop in time" in frozen.because.template
+        assert (tracer_of(patient.pid), state(patient.pid)) == (0, "D")
+        with fifo.open("w"):
+            assert patient.process.stdout
+            assert patient.process.stdout.readline() == "done\n"
+        assert freeze(patient.pid, header, soon()).method.reveal() == "frozen"
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------
