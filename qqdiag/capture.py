@@ -93,10 +93,11 @@ def write(path: FilePath, recording: Recording) -> None:
     write_private(path, _packed(recording))
 
 
-def open(path: FilePath, *, deep: bool = False) -> Snapshot:
+def open(path: FilePath, *, deep: bool = False, variables: bool = False) -> Snapshot:
     """The snapshot in a capture, decoded anew from its pages where that is possible. Raises BadCapture.
 
     `deep`: whether the heap is walked, which needs all memory; else what was found when it was captured is told.
+    `variables`: whether the locals are asked for; those that were read when it was captured are there in any case.
     """
     try:
         if path.stat().st_size > ARCHIVE_MAX:
@@ -105,9 +106,20 @@ def open(path: FilePath, *, deep: bool = False) -> Snapshot:
     except OSError:
         raise _bad(Say("the capture cannot be read")) from None
     try:
-        return _unpacked(data, deep)
+        found = _unpacked(data, deep)
     except _DAMAGE:
         raise _bad(Say("the capture is damaged")) from None
+    return _with_locals(found) if variables else found
+
+
+def _with_locals(snapshot: Snapshot) -> Snapshot:
+    """With the locals, or that it was made without them."""
+    last = snapshot.samples[-1]
+    if isinstance(last.python, Missing) or last.python.locals is not None:
+        return snapshot
+    missing = Missing(Say("the capture was made without the locals"), Say("qqdiag capture PID --locals -o FILE"))
+    last = replace(last, python=replace(last.python, locals=missing))
+    return replace(snapshot, samples=[*snapshot.samples[:-1], last])
 
 
 def _packed(recording: Recording) -> bytes:

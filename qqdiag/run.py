@@ -84,21 +84,11 @@ def take(
     if isinstance(target, CaptureFile):
         from qqdiag import capture
 
-        return _with_locals(capture.open(target.path, deep=deep), variables)
+        return capture.open(target.path, deep=deep, variables=variables)
     if isinstance(target, Core):
         return record_core(target, deep=deep, variables=variables).snapshot
     found = record(target, interval, pause=pause, deep=deep, pages=False, variables=variables, progress=progress)
     return found.snapshot
-
-
-def _with_locals(snapshot: Snapshot, wanted: bool) -> Snapshot:
-    """A capture has the locals that were read when it was made, whether they are asked for or not; else it says so."""
-    last = snapshot.samples[-1]
-    if not wanted or isinstance(last.python, Missing) or last.python.locals is not None:
-        return snapshot
-    missing = Missing(Say("the capture was made without the locals"), Say("qqdiag capture PID --locals -o FILE"))
-    last = replace(last, python=replace(last.python, locals=missing))
-    return replace(snapshot, samples=[*snapshot.samples[:-1], last])
 
 
 def with_sources(snapshot: Snapshot) -> Snapshot:
