@@ -5,6 +5,7 @@ Environment:
     QQDIAG_SID_ROOT       a folder that has Debian's unstable suite already, with what debian_unstable.py lists
     QQDIAG_HERMES_PYTHON  the Python of a virtual environment that has hermes-agent already
     QQDIAG_NO_SKIPS=1     a skipped test fails, unless its reason is one of MAY_SKIP
+    QQDIAG_INTERPRETERS   names, as the table at the end has them: a run that has no test on one of them fails
 """
 
 from __future__ import annotations
@@ -118,14 +119,34 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    ran = Counter(
-        str(value)
-        for outcome in ("passed", "failed")
-        for report in terminalreporter.stats.get(outcome, [])
-        for key, value in getattr(report, "user_properties", ())
-        if key == INTERPRETER
-    )
+    ran = interpreters_of(terminalreporter)
     if ran:
         terminalreporter.section("interpreters")
         for name, count in sorted(ran.items()):
             terminalreporter.line(f"{name}: {count} tests")
+    if lacking := not_run(ran):
+        terminalreporter.line(f"no test ran on {', '.join(lacking)}: QQDIAG_INTERPRETERS names them", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not hasattr(session.config, "workerinput") and not_run(interpreters_of(reporter)):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def interpreters_of(reporter: pytest.TerminalReporter) -> Counter[str]:
+    """How many tests ran on each."""
+    return Counter(
+        str(value)
+        for outcome in ("passed", "failed")
+        for report in reporter.stats.get(outcome, [])
+        for key, value in getattr(report, "user_properties", ())
+        if key == INTERPRETER
+    )
+
+
+def not_run(ran: Counter[str]) -> list[str]:
+    """The names of QQDIAG_INTERPRETERS that no test ran on."""
+    names = {name.partition("(")[2].rstrip(")").partition(",")[0] for name in ran}
+    return [name for name in os.environ.get("QQDIAG_INTERPRETERS", "").split() if name not in names]

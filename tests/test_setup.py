@@ -49,6 +49,7 @@ def run(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunRe
 @pytest.fixture(autouse=True)
 def beside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(SETUP))
+    monkeypatch.delenv("QQDIAG_INTERPRETERS", raising=False)
 
 
 def test_a_skip_is_a_failure_when_asked(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +72,19 @@ def test_a_skip_is_a_skip_otherwise(pytester: pytest.Pytester, monkeypatch: pyte
 @pytest.mark.parametrize("arguments", [(), ("-n", "1")], ids=["alone", "xdist"])
 def test_the_interpreters_are_told_at_the_end(pytester: pytest.Pytester, arguments: tuple[str, ...]) -> None:
     run(pytester, RUNNING, *arguments).stdout.fnmatch_lines(["*interpreters*", "3.12.1 (3.12, static): 1 tests"])
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "1")], ids=["alone", "xdist"])
+@pytest.mark.parametrize(("names", "code"), [("3.12", 0), ("3.12 debug", 1)])
+def test_a_run_that_lacks_an_interpreter_fails(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, names: str, code: int, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("QQDIAG_INTERPRETERS", names)
+    result = run(pytester, RUNNING, *arguments)
+    result.assert_outcomes(passed=1)
+    assert result.ret == code
+    if code:
+        result.stdout.fnmatch_lines(["no test ran on debug: *"])
 
 
 def test_what_is_found_is_what_was_asked_for(interpreter: interpreters.Interpreter) -> None:
