@@ -156,11 +156,11 @@ def _logging(config: dict[str, Any], *, read: bool) -> Answer:
         listener.start()
         if read:
             threading.Thread(target=drain, args=(reader,), daemon=True).start()
-        log = logging.getLogger("of-the-handler")
-        log.propagate = False
-        log.addHandler(logging.handlers.QueueHandler(lines))
+        logger = logging.getLogger("of-the-handler")
+        logger.propagate = False
+        logger.addHandler(logging.handlers.QueueHandler(lines))
         for _ in range(100):
-            log.warning("." * 4096)
+            logger.warning("." * 4096)
         config["truth"] = lambda: {"same": lines.qsize()} if (lines.qsize() == 0) == read else None
 
     return answer
