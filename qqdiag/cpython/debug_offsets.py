@@ -89,7 +89,13 @@ FIELDS_3_15: tuple[str | None, ...] = (
 TABLES = {(3, 13): FIELDS_3_13, (3, 14): FIELDS_3_14, (3, 15): FIELDS_3_15}
 
 # What never moved: a table in which it did is read with the wrong struct, or of objects with another header.
-FIXED = ("object_type", "var_size", "type_name", "list_items", "float_value", "bytes_data")
+FIXED = (
+    *("object_type", "var_size", "type_name", "list_items", "tuple_items"),
+    *("float_value", "bytes_data", "int_tag", "int_digits"),
+)
+# What lies before another field of its struct: they are read in one piece.
+FRAME_FIELDS = frozenset({"frame_previous", "frame_code", "frame_instruction", "frame_owner", "frame_stacktop"})
+TEXT_FIELDS = frozenset({"text_state", "text_length", "text_ascii"})
 BYTE_FIELDS = frozenset({"frame_owner", "coroutine_state"})
 INT_FIELDS = frozenset({"code_first_line", "text_state"})
 LARGEST_STATE = 1 << 19  # PyInterpreterState of 3.13 has 250 kB
@@ -123,7 +129,26 @@ def published(memory: MemorySource, runtime: int, layout: Layout) -> Layout:
         _check(name, value)
     for name in FIXED:
         _check_equal(name, numbers[name], getattr(layout, name))
-    return dataclasses.replace(layout, published=True, **numbers)
+    for name in sorted(FRAME_FIELDS & numbers.keys()):
+        _check(name, numbers[name], numbers["frame_localsplus"] - (1 if name in BYTE_FIELDS else 8))
+    for name in sorted(TEXT_FIELDS & numbers.keys()):
+        _check(name, numbers[name], numbers.get("text_compact", layout.text_compact) - 4)
+    found = dataclasses.replace(layout, published=True, **numbers)
+    _check_order(found)
+    return found
+
+
+def _check_order(layout: Layout) -> None:
+    """The fields of a coroutine follow each other as they are unpacked."""
+    try:
+        fits = layout.coroutine_head.size > 0
+    except struct.error:
+        fits = False
+    if not fits:
+        raise NotReadable(
+            Say("The interpreter's own table of offsets has the fields of a coroutine in another order."),
+            Say("Start the gateway with an unpatched release build of CPython (no --with-trace-refs)."),
+        )
 
 
 def _check_equal(name: str, found: int, expected: int) -> None:
@@ -139,10 +164,10 @@ def _check_equal(name: str, found: int, expected: int) -> None:
         )
 
 
-def _check(name: str, value: int) -> None:
+def _check(name: str, value: int, limit: int | None = None) -> None:
     """Bound and alignment of one published offset."""
     wide = name.startswith(("runtime_", "interpreter_"))
-    limit = LARGEST_STATE if wide else LARGEST_OBJECT
+    limit = limit if limit is not None else LARGEST_STATE if wide else LARGEST_OBJECT
     align = 1 if name in BYTE_FIELDS else 4 if name in INT_FIELDS else 8
     if value > limit or value % align:
         raise NotReadable(

@@ -17,6 +17,7 @@ from qqdiag.model import Hex, Say
 from qqdiag.snapshot import Frame, PyThread
 
 MAX_THREADS = 10_000
+THREAD_INTERPRETER = 16  # PyThreadState.interp (3.9 to 3.15, Include/cpython/pystate.h)
 MAX_FRAMES = 1_000
 MAX_STACK = 10_000
 COROUTINE_TYPES = {"builtins.coroutine", "builtins.generator", "builtins.async_generator"}
@@ -50,8 +51,12 @@ def threads(runtime: Runtime, doubts: list[Say]) -> list[Thread]:
     for interpreter in runtime.interpreters:
         try:
             address = runtime.objects.read_word(interpreter + runtime.layout.interpreter_threads)
+            if not address and interpreter == runtime.interpreters[-1]:  # others may wait for a thread to enter them
+                doubts.append(Say("The main interpreter has no thread."))
             while address and address not in visited and len(found) < MAX_THREADS:
                 visited.add(address)
+                if runtime.objects.read_word(address + THREAD_INTERPRETER) != interpreter:
+                    raise Unreadable(address)
                 found.append(_thread(runtime, interpreter, address))
                 address = runtime.objects.read_word(address + runtime.layout.thread_next)
         except Unreadable as error:
