@@ -96,6 +96,7 @@ FIXED = (
 # What lies before another field of its struct: they are read in one piece.
 FRAME_FIELDS = frozenset({"frame_previous", "frame_code", "frame_instruction", "frame_owner", "frame_stacktop"})
 TEXT_FIELDS = frozenset({"text_state", "text_length", "text_ascii"})
+TYPE_FIELDS = frozenset({"type_flags", "type_basicsize", "type_dictoffset"})
 BYTE_FIELDS = frozenset({"frame_owner", "coroutine_state"})
 INT_FIELDS = frozenset({"code_first_line", "text_state"})
 LARGEST_STATE = 1 << 19  # PyInterpreterState of 3.13 has 250 kB
@@ -131,6 +132,8 @@ def published(memory: MemorySource, runtime: int, layout: Layout) -> Layout:
         _check_equal(name, numbers[name], getattr(layout, name))
     for name in sorted(FRAME_FIELDS & numbers.keys()):
         _check(name, numbers[name], numbers["frame_localsplus"] - (1 if name in BYTE_FIELDS else 8))
+    for name in sorted(TYPE_FIELDS & numbers.keys()):
+        _check(name, numbers[name], layout.type_mro)
     for name in sorted(TEXT_FIELDS & numbers.keys()):
         _check(name, numbers[name], numbers.get("text_compact", layout.text_compact) - 4)
     found = dataclasses.replace(layout, published=True, **numbers)
