@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from qqdiag.collect import adapters, callgraph, websockets
+from qqdiag.collect import adapters, callgraph, ended, websockets
 from qqdiag.collect.holders import Holding, holders
 from qqdiag.collect.reach import Reach
-from qqdiag.cpython.frames import frame_of
+from qqdiag.cpython.frames import code_at
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
@@ -18,8 +18,11 @@ from qqdiag.profiles import Profile
 from qqdiag.snapshot import Adapter, Gateway, Python, Task, Transport, WebSocket
 
 
-def read_gateway(runtime: Runtime, python: Python, profiles: Sequence[Profile]) -> Gateway:
-    """WebSockets and adapters that the frames of tasks and threads lead to. A pure function over memory."""
+def read_gateway(runtime: Runtime, python: Python, profiles: Sequence[Profile]) -> tuple[Python, Gateway]:
+    """WebSockets and adapters that the frames of tasks and threads lead to. A pure function over memory.
+
+    The Python that is returned has the ended tasks too that were met on the way.
+    """
 
     def wanted(info: TypeInfo) -> bool:
         return websockets.is_websocket(info) or adapters.shape_of(info, profiles) is not None
@@ -28,6 +31,8 @@ def read_gateway(runtime: Runtime, python: Python, profiles: Sequence[Profile]) 
     held = holders(reach, python)
     transports = [row for loop in python.loops for row in loop.transports]
     recognised = [one for address in held if (one := _adapter(runtime, address, profiles)) is not None]
+    of_adapters = [task for adapter in recognised for task in (adapter.listener, adapter.heartbeat) if task is not None]
+    python = ended.added(runtime, python, [*reach.tasks, *of_adapters])
     for adapter in recognised:
         if adapter.websocket is not None and adapter.listener is not None:
             held.setdefault(adapter.websocket, Holding()).readers.add(adapter.listener)
@@ -38,13 +43,14 @@ def read_gateway(runtime: Runtime, python: Python, profiles: Sequence[Profile]) 
     fds = {websocket.fd for websocket in known}
     rest = [websockets.of_transport(row) for row in transports if row.websocket_reader and row.fd not in fds]
     listeners = [task.address for task in python.tasks if _asked(task) and _listens(reach, task)]
-    return Gateway(
+    gateway = Gateway(
         profile=Word(recognised[0].profile.reveal()) if recognised else None,
         websockets=[*known, *rest],
         adapters=recognised,
         listeners=listeners,
         truncated=reach.exhausted or reach.broken,
     )
+    return python, gateway
 
 
 def _with_maybes(reach: Reach, tasks: dict[int, Task], websocket: WebSocket) -> WebSocket:
@@ -63,8 +69,8 @@ def _asked(task: Task) -> bool:
 def _listens(reach: Reach, task: Task) -> bool:
     for level in task.chain:
         try:
-            frame = frame_of(reach.runtime, level.address)
-            if frame is not None and callgraph.receives(reach.runtime, frame.code.address, reach.classes.values()):
+            code = code_at(reach.runtime, level.address)
+            if code and callgraph.receives(reach.runtime, code, reach.classes.values()):
                 return True
         except Unreadable:
             reach.broken = True

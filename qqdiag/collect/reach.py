@@ -31,6 +31,7 @@ class Reach:
     def __init__(self, runtime: Runtime, wanted: Wanted) -> None:
         self.runtime = runtime
         self.looks = 0
+        self.tasks: dict[int, None] = {}  # that were met, in this order
         self.broken = False  # something that had to be looked at could not be read
         self.classes: dict[int, TypeInfo] = {}  # of the gateway's own objects that were met, by address
         self._wanted = wanted
@@ -78,6 +79,8 @@ class Reach:
         try:
             info = self.runtime.objects.type_of(address)
             own = frozenset((address,)) if self._wants(info) else frozenset[int]()
+            if info.is_task:
+                self.tasks[address] = None
             if hops <= 0 or self._is_closed(info):
                 return own
             inside = self._inside(address, info, whole=hops > 1)

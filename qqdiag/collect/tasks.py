@@ -86,7 +86,8 @@ def walk(patterns: Sequence[Profile], known: Known | None = None) -> Callable[[M
             return python, python
         if known.variables:
             python = replace(python, locals=attempt("locals", variables.read, runtime, python.tasks, python.threads))
-        return python, attempt("gateway", _gateway, runtime, python, patterns)
+        found = attempt("gateway", _gateway, runtime, python, patterns)
+        return (python, found) if isinstance(found, Missing) else found
 
     return read
 
@@ -102,7 +103,7 @@ def glance(known: Known) -> Callable[[MemorySource], None]:
     return read
 
 
-def _gateway(runtime: Runtime, python: Python, known: Sequence[Profile]) -> Gateway:
+def _gateway(runtime: Runtime, python: Python, known: Sequence[Profile]) -> tuple[Python, Gateway]:
     from qqdiag.collect.gateway import read_gateway
 
     return read_gateway(runtime, python, known)

@@ -122,6 +122,20 @@ def frame_at(runtime: Runtime, address: int) -> RawFrame:
     return RawFrame(address, runtime.codes.at(head.code), head.offset, head.previous, head.generator)
 
 
+def code_at(runtime: Runtime, address: int) -> int:
+    """The code of a coroutine or generator, also of one that has ended; 0 for what is none.
+
+    Up to 3.10 the frame of one that has ended is gone, and the code is kept beside it (Objects/genobject.c, `gi_code`).
+    """
+    frame = frame_of(runtime, address)
+    if frame is not None:
+        return frame.code.address
+    kept = runtime.layout.coroutine_code
+    if kept is None or runtime.objects.type_of(address).dotted not in COROUTINE_TYPES:
+        return 0
+    return runtime.objects.read_word(address + kept)
+
+
 def frame_of(runtime: Runtime, address: int) -> RawFrame | None:
     """The frame of a coroutine, generator or async generator; None for any other object, a Cython coroutine for one,
     and up to 3.10 for one that has ended."""

@@ -99,6 +99,6 @@ def test_an_endless_graph_of_objects_is_walked_to_a_bound() -> None:
         runtime = attach(memory)
         python = read_python(runtime, 0.0)
         before = len(memory.pages)
-        gateway = read_gateway(runtime, python, profiles())
+        python, gateway = read_gateway(runtime, python, profiles())
         assert len(memory.pages) < before + 2000
     assert [len(websocket.readers) for websocket in gateway.websockets] == [1]

@@ -35,7 +35,7 @@ class WordByWord:
 def both(memory: MemorySource) -> tuple[Python, Gateway]:
     runtime = attach(memory)
     python = read_python(runtime, 0.0)
-    return python, read_gateway(runtime, python, profiles())
+    return read_gateway(runtime, python, profiles())
 
 
 class Counting(LiveMemory):
