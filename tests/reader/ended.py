@@ -1,6 +1,7 @@
 """A target whose listener has failed unnoticed: nothing but the object that started it knows the task still.
 
-Prints a line of JSON: its pid, and the addresses of the task that failed, of one that was cancelled, and of one that runs.
+Prints a line of JSON: its pid, and the addresses of the task that failed, of one that was cancelled, and of one that
+runs.
 """
 
 import asyncio
