@@ -318,6 +318,7 @@ class Python(msgspec.Struct, frozen=True, kw_only=True, tag="python"):
     loops: list[Loop] = []
     tasks: list[Task] = []
     locks: list[Lock] = []
+    unreachable: list[int] | None = None  # tasks whose future has no reference but their own wait's; None: not counted
     locals: Locals | Missing | None = None  # None: not asked for
     doubts: list[Say] = []
 

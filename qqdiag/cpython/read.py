@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from qqdiag.cpython import ages, creators, frames, leaves, locks, loops, registry, tasks, workers
+from qqdiag.cpython import ages, creators, frames, leaves, locks, loops, registry, tasks, unreachable, workers
 from qqdiag.cpython.causes import Causes
 from qqdiag.cpython.frames import Thread
 from qqdiag.cpython.registry import Books
@@ -15,6 +15,8 @@ from qqdiag.model import Hex, Say, TaskName, Word
 from qqdiag.snapshot import Loop, Python, PyThread, Task
 
 MAX_LOOPS = 1_000
+MAX_COUNTED = 20_000  # futures whose references are counted
+FUTURE = Word("future")
 
 
 def read_python(runtime: Runtime, taken_at: float) -> Python:
@@ -46,6 +48,7 @@ def read_python(runtime: Runtime, taken_at: float) -> Python:
         loops=found_loops,
         tasks=_completed(runtime, found_tasks, found_loops),
         locks=locks.read(runtime, found_tasks, causes),
+        unreachable=unreachable.direct(runtime, _bare(found_tasks)),
         codes=runtime.codes.table,
         doubts=doubts,
     )
@@ -55,6 +58,13 @@ def _completed(runtime: Runtime, found: list[Task], found_loops: list[Loop]) -> 
     """The tasks, with since when they wait and where they were created, as far as that is kept."""
     aged = ages.fill(runtime, found, found_loops)
     return creators.fill(runtime, aged, [loop.address for loop in found_loops if not loop.opaque])
+
+
+def _bare(found: list[Task]) -> list[Task]:
+    """Those that wait for a plain future with no socket, thread, job or timer behind it."""
+    waiting = [(task, task.leaf) for task in found if task.leaf is not None]
+    bare = [task for task, leaf in waiting if leaf.kind == FUTURE and not (leaf.fd or leaf.thread or leaf.deadline_at)]
+    return bare[:MAX_COUNTED]
 
 
 def _threads(runtime: Runtime, threads: list[Thread], books: Books) -> list[PyThread]:

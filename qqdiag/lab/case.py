@@ -59,6 +59,5 @@ class Case:
     pools: bool = False
     own_network: bool = False
     any_program: bool = False  # nothing of it has to do with a gateway's connection
-    deep: bool = False  # what shows it is a walk over the heap
     transports: tuple[str, ...] = ("plain", "tls")
     needs_aiohttp: tuple[int, int, int] = (3, 11, 0)

@@ -28,12 +28,14 @@ def deep_section(snapshot: Snapshot) -> Section[Cell] | None:
 def endless(snapshot: Snapshot) -> dict[int, Say]:
     """By task: that its wait has no end. Tasks that a timer cancels are not among these: that ends it."""
     deep, python = snapshot.deep, snapshot.samples[-1].python
-    if not isinstance(deep, Deep) or not isinstance(python, Python):
+    if not isinstance(python, Python):
         return {}
     timed = {address for loop in python.loops for timer in loop.timers for address in timer.wakes}
     alone = Say("nothing else refers to this future: it can never complete")
     others = Say("nothing that it waits for can ever complete")
-    found = dict.fromkeys(deep.endless, others) | dict.fromkeys(deep.unreachable, alone)
+    found = dict.fromkeys(python.unreachable or [], alone)
+    if isinstance(deep, Deep):
+        found = dict.fromkeys(deep.endless, others) | dict.fromkeys(deep.unreachable, alone)
     return {address: text for address, text in found.items() if address not in timed}
 
 

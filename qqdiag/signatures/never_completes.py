@@ -18,37 +18,47 @@ SEVERITY = Severity.HANG
 TITLE = "A task waits for a future that nobody can complete"
 
 LIBRARIES = ("asyncio", "aiohttp", "websockets", "httpcore", "anyio")
-NOT_WALKED = Missing(
-    Say("a task waits for a future, and whether anybody could complete it is seen in the heap only"),
+NOT_COUNTED = Missing(
+    Say("a task waits for a future, and how many refer to that was not counted"),
     Say("walk the heap too: qqdiag inspect --deep PID"),
+)
+TORN = Missing(
+    Say("a task waits for a future, and references that are counted while they change prove nothing"),
+    Say("inspect it with a pause, or when it does less: qqdiag inspect PID"),
 )
 TORN_HEAP = Missing(
     Say("the walk over the heap was cut short, so that a future without a holder may have been missed"),
     Say("inspect it again when it does less: qqdiag inspect --deep PID"),
 )
+ONE_MOMENT = ("asleep", "stopped", "frozen")  # methods whose reading is of one moment
 
 
 def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python"):
         return Unknown(lacks)
-    deep = view.snapshot.deep
-    if deep is None:
-        return _not_walked(view)
-    if isinstance(deep, Missing):
-        return Unknown((deep,))
-    lost = [view.tasks[address] for address in deep.unreachable if address in view.tasks]
-    if found := [_finding(view, task) for task in lost if task.state.reveal() == "pending"]:
+    lost = _lost(view)
+    if isinstance(lost, Missing):
+        return Unknown((lost,))
+    tasks = [view.tasks[address] for address in lost if address in view.tasks]
+    if found := _findings(view, [task for task in tasks if task.state.reveal() == "pending"]):
         return Match(tuple(found))
-    if not deep.complete:
+    deep = view.snapshot.deep
+    if isinstance(deep, Deep) and not deep.complete:
         return Unknown((TORN_HEAP,))
     return NoMatch(Say("every future that a task waits for is held by somebody else as well"))
 
 
-def _not_walked(view: View) -> NoMatch | Unknown:
-    """The walk is asked for by hand; it is lacking only where a wait has nothing else that could end it."""
-    if any(_could_be_lost(view, task) for task in view.tasks.values()):
-        return Unknown((NOT_WALKED,))
-    return NoMatch(Say("no task waits for a future with no socket, thread, timer or library behind it"))
+def _lost(view: View) -> list[int] | Missing:
+    """The tasks whose future nobody else refers to: by the walk over the heap, where it was asked for, or else as the
+    last sample counted it."""
+    deep, python = view.snapshot.deep, view.python
+    if isinstance(deep, Deep):
+        return deep.unreachable
+    if not any(_could_be_lost(view, task) for task in view.tasks.values()):
+        return []
+    if python is None or python.unreachable is None:
+        return NOT_COUNTED
+    return python.unreachable if python.method.reveal() in ONE_MOMENT else TORN
 
 
 def _listeners(view: View) -> list[Task]:
@@ -75,25 +85,54 @@ def _in_library(view: View, task: Task) -> bool:
     return bool(paths) and any(f"/{library}/" in f"/{paths[0]}" for library in LIBRARIES)
 
 
-def _finding(view: View, task: Task) -> Finding:
-    timers = timers_of(view.graph, task)
-    listens = task.address in [one.address for one in _listeners(view)]
-    name = task.chain[0].name if task.chain else Name("?")
-    severity = Severity.INFO if timers else SEVERITY if listens else Severity.DEGRADED
+def _findings(view: View, lost: list[Task]) -> list[Finding]:
+    """One for all tasks of the same name and weight: a leak of such waits has thousands."""
+    alike: dict[tuple[Name, Severity], list[Task]] = {}
+    for task in lost:
+        alike.setdefault((_name(task), _severity(view, task)), []).append(task)
+    return [_finding(view, severity, tasks) for (_, severity), tasks in alike.items()]
+
+
+def _severity(view: View, task: Task) -> Severity:
+    if timers_of(view.graph, task):
+        return Severity.INFO
+    return SEVERITY if task.address in [one.address for one in _listeners(view)] else Severity.DEGRADED
+
+
+def _finding(view: View, severity: Severity, tasks: list[Task]) -> Finding:
+    timed = severity is Severity.INFO
     because = Say("a future is completed by who refers to it, and its reference count leaves nobody")
     return Finding(
         id=ID,
         severity=severity,
         confidence=Confidence.CERTAIN,
-        because=Say("a timer of the event loop ends the wait") if timers else because,
-        summary=Say(
-            "{task} waits for a {type} that nobody refers to: it will never be done.", task=name, type=_type(task)
-        ),
-        evidence=tuple(_evidence(view, task)),
+        because=Say("a timer of the event loop ends the wait") if timed else because,
+        summary=_summary(tasks),
+        evidence=tuple(_evidence(view, tasks)),
         ruled_out=(
             RuledOut("waiting", Say("a future that somebody means to complete has {count} holder more", count=1)),
         ),
-        tasks=(task.address,),
+        tasks=tuple(task.address for task in tasks),
+    )
+
+
+def _name(task: Task) -> Name:
+    return task.chain[0].name if task.chain else Name("?")
+
+
+def _summary(tasks: list[Task]) -> Say:
+    first = tasks[0]
+    if len(tasks) == 1:
+        return Say(
+            "{task} waits for a {type} that nobody refers to: it will never be done.",
+            task=_name(first),
+            type=_type(first),
+        )
+    return Say(
+        "{count} tasks like {task} wait each for a {type} that nobody refers to: they will never be done.",
+        count=len(tasks),
+        task=_name(first),
+        type=_type(first),
     )
 
 
@@ -101,15 +140,14 @@ def _type(task: Task) -> Name:
     return task.leaf.type if task.leaf is not None else Name("Future")
 
 
-def _evidence(view: View, task: Task) -> list[Evidence]:
+def _evidence(view: View, tasks: list[Task]) -> list[Evidence]:
     deep = view.snapshot.deep
     found = [seen("python", Say("{count} references to the future beside those of the wait", count=0), "references")]
     if isinstance(deep, Deep):
         found.append(seen("python", Say("{objects} objects were looked at", objects=deep.objects), "objects"))
-    for timer in timers_of(view.graph, task)[:1]:
+    for timer in timers_of(view.graph, tasks[0])[:1]:
         left = Seconds(timer.when_at - view.now)
         found.append(seen("python", Say("a timer is due in {left}", left=left), "s"))
-    if task.awaiters:
-        text = Say("{count} more tasks wait for this one", count=len(task.awaiters))
-        found.append(seen("python", text, "tasks"))
+    if awaiters := sum(len(task.awaiters) for task in tasks):
+        found.append(seen("python", Say("{count} more tasks wait for this", count=awaiters), "tasks"))
     return found

@@ -30,6 +30,7 @@ from qqdiag.snapshot import (
     Deep,
     Gateway,
     Process,
+    Python,
     Snapshot,
     Task,
     Timer,
@@ -174,9 +175,13 @@ def test_a_tracer_that_lets_it_run_in_between_is_no_stop_for_good() -> None:
 # --- the heap --------------------------------------------------------------------------------------------------------
 
 
-def lost(deep: Deep | Missing | None, **values: Any) -> Any:
+def lost(deep: Deep | Missing | None, counted: list[int] | None = None, method: str = "frozen", **values: Any) -> Any:
     plain = task(leaf=leaf(LISTENER + 2, fd=None), chain=[level(OWN)])
-    return never_completes.match(View(replace(both(tasks=[plain], **values), deep=deep)))
+    seen = both(tasks=[plain], **values)
+    python = seen.samples[-1].python
+    assert isinstance(python, Python)
+    last = replace(seen.samples[-1], python=replace(python, unreachable=counted, method=Word(method)))
+    return never_completes.match(View(replace(seen, deep=deep, samples=[seen.samples[0], last])))
 
 
 def heap(*tasks: int, complete: bool = True) -> Deep:
@@ -187,11 +192,14 @@ def test_a_future_without_a_holder() -> None:
     assert isinstance(lost(heap(LISTENER)), Match)
     assert isinstance(lost(heap()), NoMatch)
     assert isinstance(lost(heap(complete=False)), Unknown)
-    assert isinstance(lost(ABSENT), Unknown)
+    assert isinstance(lost(ABSENT, []), NoMatch), "the last sample has counted them"
 
 
 def test_a_listener_whose_future_may_be_lost_is_not_called_well() -> None:
-    assert isinstance(lost(None), Unknown)
+    assert isinstance(lost(None), Unknown), "references were not counted"
+    assert isinstance(lost(None, [LISTENER]), Match)
+    assert isinstance(lost(None, []), NoMatch)
+    assert isinstance(lost(None, [LISTENER], "double-read"), Unknown)
     assert isinstance(lost(None, timers=[timer_at(NOW + 5, LISTENER)]), NoMatch)
     assert isinstance(never_completes.match(View(both())), NoMatch)  # in the library's receive, with its socket
 

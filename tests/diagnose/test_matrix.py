@@ -23,7 +23,7 @@ from qqdiag.lab.case import Case
 from qqdiag.lab.start import Running, case_of, cases, start
 from qqdiag.model import Missing, Say
 from qqdiag.run import take
-from qqdiag.snapshot import Snapshot
+from qqdiag.snapshot import Python, Snapshot
 from qqdiag.target import resolve
 from qqdiag.waits import View
 
@@ -84,7 +84,7 @@ def look(key: tuple[str, str]) -> Looked:
     begin = start_renamed if kind == "renamed" else start
     with begin(id, tls=kind == "tls") as running:
         began = time.monotonic()
-        snapshot = take(resolve(str(running.pid)), interval=1.0, deep=case_of(id).deep)
+        snapshot = take(resolve(str(running.pid)), interval=1.0)
         diagnosis = diagnose(snapshot)
         assert psutil.pid_exists(running.pid)
         return Looked(running, snapshot, diagnosis, time.monotonic() - began)
@@ -126,11 +126,13 @@ def test_verdict(id: str, kind: str, looked: Callable[[tuple[str, str]], Looked]
 def without_evidence(snapshot: Snapshot) -> dict[str, Snapshot]:
     """The snapshot with one thing taken away at a time."""
     found = {"second sample": replace(snapshot, samples=snapshot.samples[-1:]), "logs": replace(snapshot, logs=GONE)}
-    if snapshot.deep is not None:
-        found["heap"] = replace(snapshot, deep=None)
     for section in ("process", "sockets", "python", "gateway"):
         samples = [replace(sample, **{section: GONE}) for sample in snapshot.samples]
         found[section] = replace(snapshot, samples=samples)
+    last = snapshot.samples[-1]
+    if isinstance(last.python, Python):
+        uncounted = replace(last, python=replace(last.python, unreachable=None))
+        found["references"] = replace(snapshot, samples=[*snapshot.samples[:-1], uncounted])
     return found
 
 
