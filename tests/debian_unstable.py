@@ -81,9 +81,13 @@ def mirror() -> str:
 
 
 def install_launcher(path: Path) -> None:
+    if path.exists() and path.read_text() == LAUNCHER:  # it may be running: then it cannot be written to
+        return
     path.parent.mkdir(exist_ok=True)
-    path.write_text(LAUNCHER)
-    path.chmod(0o755)
+    made = path.with_name(f"{path.name}.new")
+    made.write_text(LAUNCHER)
+    made.chmod(0o755)
+    made.replace(path)
 
 
 def run(command: list[str]) -> str:

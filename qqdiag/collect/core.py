@@ -122,7 +122,7 @@ def _holes(core: CoreMemory, python: Python) -> list[Say]:
         return []
     return [
         Say(
-            "the core has zeros where stacks were ({count} stretches), as gcore before gdb 18 leaves them with glibc "
+            "the core has zeros where stacks were (places: {count}), as gcore before gdb 18 leaves them with glibc "
             "2.42: what stood there is cut; a core by the kernel has it, and so has `qqdiag capture PID --full`",
             count=count,
         )

@@ -21,7 +21,7 @@ TITLE = "A thread stands in the writing of a log line"
 # Methods of a handler that write, or wait for its lock (Lib/logging/__init__.py, Lib/logging/handlers.py).
 WRITING = frozenset({"emit", "flush", "handle", "doRollover", "rotate", "acquire"})
 FILES = ("logging/__init__.py", "logging/handlers.py")
-RESTS = 2  # voluntary context switches: one may be of the moment of the copy
+RESTS = 20  # voluntary context switches: each stop for a copy is one or two; who writes rests at each line
 HANG = 5.0  # seconds that the loop stands
 
 

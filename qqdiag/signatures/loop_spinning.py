@@ -45,7 +45,7 @@ def match(view: View) -> Match | NoMatch | Unknown:
 
 
 def _judge(view: View, thread: LoopThread) -> Finding | Missing | None:
-    if thread.doing is Doing.SPINNING and (thread.overdue >= 1.0 or thread.overdue_throughout):
+    if thread.doing is Doing.SPINNING and (thread.overdue >= (view.interval / 2 or 1.0) or thread.overdue_throughout):
         return _standing(view, thread)
     if thread.doing is Doing.BLOCKED or (restless := _restless(view, thread)) is False:
         return None

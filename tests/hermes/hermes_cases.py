@@ -41,6 +41,7 @@ from hermes_patient import FIRST_BEAT, Case
 
 SILENT = frozenset({"missing-ack", "half-open"})  # the same from outside: what is sent is not answered
 SOON: dict[str, object] = {"RECONNECT_BACKOFF": [0.2]}
+BEATING_SOON = Setting(constants=SOON, first_beat=FIRST_BEAT)
 
 LISTENER = ("QQAdapter._listen_loop", "QQAdapter._read_events", "ClientWebSocketResponse.receive")
 CLOSING = (
@@ -73,8 +74,8 @@ PLAIN = (
         {"answer_close": False, "chatter": CLOSE_TIMEOUT / 4},
         chain=CLOSING,
     ),
-    Case("not-ready", not_ready, frozenset({"not-ready"}), Setting(constants=SOON), chain=LISTENER),
-    Case("events-lost", events_lost, frozenset({"events-lost"}), Setting(constants=SOON), chain=LISTENER),
+    Case("not-ready", not_ready, frozenset({"not-ready"}), BEATING_SOON, chain=LISTENER),
+    Case("events-lost", events_lost, frozenset({"events-lost"}), BEATING_SOON, chain=LISTENER),
     Case("write-stuck", write_stuck, frozenset({"write-stuck"}), chain=DRAINING),
     Case("blocked-in-pipe", blocked_in_pipe, frozenset({"log-blocked"}), surroundings=stderr_that_nobody_reads),
     Case(
@@ -90,8 +91,8 @@ PLAIN = (
     Case("idle-pool", idle_pool, chain=LISTENER, tls=True),
     Case("busy", busy),
     Case("slow-model", slow_model, chain=LISTENER),
-    Case("recovered-fin", recovered("fin"), setting=Setting(constants=SOON, first_beat=FIRST_BEAT), chain=LISTENER),
-    Case("recovered-rst", recovered("rst"), setting=Setting(constants=SOON, first_beat=FIRST_BEAT), chain=LISTENER),
+    Case("recovered-fin", recovered("fin"), setting=BEATING_SOON, chain=LISTENER),
+    Case("recovered-rst", recovered("rst"), setting=BEATING_SOON, chain=LISTENER),
     Case(
         "back-off",
         back_off,

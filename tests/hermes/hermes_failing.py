@@ -98,6 +98,7 @@ def close_hang(patient: Patient) -> None:
 
 def not_ready(patient: Patient) -> None:
     """F09: Identify is ignored, and heartbeats are answered all the same."""
+    wait_beats(patient, 1)
     patient.server.switch(identify=False)
     patient.server.close(4006)  # the session is gone: it must identify anew
     patient.gateway.wait_log("Identify sent", count=2)

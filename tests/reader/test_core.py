@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -110,7 +111,7 @@ def test_gcore(cored: Callable[[str], tuple[Path, Python]], name: str) -> None:
     python = python_of(snapshot)
     holes = [said(doubt) for doubt in python.doubts if "zeros where stacks were" in doubt.template]
     if holes:
-        assert "(1 stretches)" in holes[0]  # the kernel has joined those of both threads
+        assert re.search(r"\(places: [12]\)", holes[0])  # the kernel may join those of both threads
         cut_short(python, live)
         python = replace(python, doubts=python.doubts[1:])
     else:
