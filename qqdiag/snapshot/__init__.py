@@ -1,0 +1,102 @@
+"""What was seen: frozen facts, raw numbers, flat tables by id; each section is there or is `Missing`.
+
+A field is a number, a bool, a `Text` (model.py) or one of the structs below: never a bare `str`, so that redaction
+knows each value by its type. Addresses are addresses in the target's memory and serve as ids: `Task.address` is what
+`Level.address`, `Leaf.address` and `Timer.wakes` refer to. Times called `…_at` are CLOCK_MONOTONIC seconds of the
+target's machine, the clock of `loop.time()`; durations are seconds.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from qqdiag.model import CodePath, FreeText, Missing, Word
+from qqdiag.snapshot.code import RECEIVES, SENDS, Code, Frame, FrameLocals, Locals, PyThread, Variable
+from qqdiag.snapshot.gateway import Adapter, Attribute, Gateway, WebSocket
+from qqdiag.snapshot.kernel import OsThread, Process, Socket, Sockets, TcpInfo
+from qqdiag.snapshot.logs import LogEvent, LogFile, LogLine, Logs, Monitor, MonitorTask, PlatformState, StateFile
+from qqdiag.snapshot.python import Deep, Orphan, Python, Witness, WitnessFrame, WitnessThread
+from qqdiag.snapshot.tasks import Leaf, Level, Lock, Loop, Place, Task, Timer, Transport
+
+__all__ = [
+    "RECEIVES",
+    "SENDS",
+    "Adapter",
+    "Attribute",
+    "Code",
+    "Deep",
+    "Frame",
+    "FrameLocals",
+    "Gateway",
+    "Leaf",
+    "Level",
+    "Locals",
+    "Lock",
+    "LogEvent",
+    "LogFile",
+    "LogLine",
+    "Logs",
+    "Loop",
+    "Monitor",
+    "MonitorTask",
+    "Orphan",
+    "OsThread",
+    "Place",
+    "PlatformState",
+    "Process",
+    "PyThread",
+    "Python",
+    "Sample",
+    "Snapshot",
+    "Socket",
+    "Sockets",
+    "SourceLine",
+    "StateFile",
+    "Task",
+    "TcpInfo",
+    "Timer",
+    "Transport",
+    "Variable",
+    "WebSocket",
+    "Witness",
+    "WitnessFrame",
+    "WitnessThread",
+]
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at the target. `taken_at` is when its kernel part was read."""
+
+    taken_at: float
+    process: Process | Missing
+    sockets: Sockets | Missing
+    python: Python | Missing
+    gateway: Gateway | Missing
+
+
+class SourceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a source file of the target."""
+
+    path: CodePath
+    line: int
+    text: FreeText  # without what surrounds it
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One or two samples, and what needs only one look."""
+
+    SCHEMA: ClassVar[int] = 1
+
+    schema: int = SCHEMA
+    origin: Word  # live core capture
+    pid: int
+    wall_time: float  # seconds since 1970, at the last sample
+    samples: list[Sample]  # one or two, oldest first
+    witness: Witness | Missing
+    logs: Logs | Missing | None  # None: no profile names any
+    monitor: Monitor | Missing | None  # None: the target runs none
+    deep: Deep | Missing | None = None  # None: not asked for
+    sources: list[SourceLine] = []  # of what the tasks and threads of the last sample stand at, where asked for
+    pause: float = 0.0  # seconds, over all collectors and samples

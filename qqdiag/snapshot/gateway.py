@@ -1,0 +1,62 @@
+"""The gateway's own objects: its WebSockets and adapters."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qqdiag.model import Name, Word
+
+
+class WebSocket(msgspec.Struct, frozen=True, kw_only=True):
+    """A WebSocket client object (aiohttp, websockets), followed to its fd."""
+
+    address: int
+    library: Word  # aiohttp websockets
+    type: Name
+    closed: bool | None
+    closing: bool | None
+    close_code: int | None
+    close_timeout: float | None  # seconds a close waits for one message of the peer; None: for ever (if known)
+    close_timeout_known: bool = False
+    receive_timeout: float | None = None
+    fd: int | None
+    transport: int | None
+    unread: int | None  # bytes in its own queue, read from the socket and not consumed
+    ping_interval: float | None = None  # the library's own PING, None: off
+    ping_outstanding: bool | None = None  # a PING of the library was sent and not answered
+    holders: list[int] = []  # tasks whose frames hold it, directly or by an attribute of a local
+    readers: list[int] = []  # of these, the ones with a frame that receives from it, now or after what it does now
+    maybe_readers: list[int] = []  # where there are none: holders whose code receives in a method that it calls
+    send_period: float | None = None  # seconds that a task which sends on it sleeps in between
+
+
+class Attribute(msgspec.Struct, frozen=True, kw_only=True):
+    """An attribute of an adapter that the profile names."""
+
+    name: Word  # the profile's word for it: running, session, listener, heartbeat, websocket …
+    present: bool
+    truth: bool | None = None
+    number: float | None = None
+    address: int | None = None  # of the object it holds
+    type: Name | None = None
+
+
+class Adapter(msgspec.Struct, frozen=True, kw_only=True):
+    """One platform adapter that a profile recognised."""
+
+    profile: Word
+    platform: Word
+    type: Name
+    address: int
+    attributes: list[Attribute] = []
+    websocket: int | None = None  # WebSocket.address
+    listener: int | None = None  # Task.address
+    heartbeat: int | None = None  # Task.address
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True, tag="gateway"):
+    profile: Word | None  # None: no profile fits, only what every library shows
+    websockets: list[WebSocket] = []
+    adapters: list[Adapter] = []
+    listeners: list[int] = []  # of the tasks that run or failed unnoticed: those whose code receives from a WebSocket
+    truncated: bool = False  # the search for holders was ended before its end
