@@ -20,6 +20,7 @@ class Causes:
     deadline: dict[int, float]
     threads: list[Thread]
     loops: list[int]
+    current: frozenset[int] = frozenset()  # the tasks that the loops are at
     held: Held = dataclasses.field(default_factory=dict)
     started: Held = dataclasses.field(default_factory=dict)  # by task: those in the task groups that it has open
 

@@ -120,6 +120,15 @@ def _task(runtime: Runtime, step: Step, causes: Causes) -> Task:
     )
 
 
+def _is_pending(runtime: Runtime, future: int) -> bool:
+    """Of a future that is done the task has let go, a moment before its coroutine goes on (`task_step_impl`); of one
+    that is pending only the task that the loop is at has not yet taken hold."""
+    try:
+        return fields(runtime, future).state == PENDING
+    except Unreadable:
+        return False  # the leaf says so
+
+
 def _leaf(runtime: Runtime, step: Step, causes: Causes) -> Leaf | None:
     """The leaf, where the task's own waiter and the end of its chain agree; otherwise a doubt, and the waiter."""
     waiter, chain, doubts = step.fields.waiter, step.chain, step.doubts
@@ -129,7 +138,7 @@ def _leaf(runtime: Runtime, step: Step, causes: Causes) -> Leaf | None:
         doubts.append(
             Say("The task waits for {waiter}, its chain ends at {leaf}.", waiter=Hex(waiter), leaf=Hex(chain.end))
         )
-    elif chain.end and not waiter:
+    elif chain.end and not waiter and step.fields.address not in causes.current and _is_pending(runtime, chain.end):
         doubts.append(Say("The task waits for nothing, its chain ends at {leaf}.", leaf=Hex(chain.end)))
     try:
         return leaves.leaf(runtime, chain, causes)
