@@ -87,14 +87,14 @@ def _loop(drawing: _Drawing, loop: Loop) -> Line[Cell]:
     elif loop.ready:
         doing = Say("{count} callbacks ready", count=loop.ready)
     else:
-        doing = Say("nothing ready") if loop.ready == 0 else Say("its queue is opaque")
+        doing = Say("nothing ready") if loop.ready == 0 else Say("its queue is C's and cannot be seen")
     text = Say("loop {type}: {doing}, {timers}", type=loop.type, doing=doing, timers=_timers(drawing.python, loop))
     return Line(text, mark=Mark.DIM)
 
 
 def _timers(python: Python, loop: Loop) -> Say:
     if not loop.timers:
-        return Say("no timer")
+        return Say("nor can its timers") if loop.opaque else Say("no timer")
     due = min(timer.when_at for timer in loop.timers) - python.taken_at
     if due < 0:
         return Say("timers: {count}, the first overdue by {late}", count=len(loop.timers), late=Seconds(-due))

@@ -9,6 +9,7 @@ from typing import Any
 
 import hand_made as made
 import pytest
+from msgspec.structs import replace
 
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Missing, Name, Say, Word
@@ -39,6 +40,16 @@ def test_equal_chains_are_one_with_their_number() -> None:
     found = shown([made.task(0x1000 + 16 * number, f"Task-{number}") for number in range(1, 30)], made.diagnosis())
     assert [line for line in found if "Task-" in line] == ["29 x Task-1, pending; as Task-2, Task-3, Task-4 ..."]
     assert sum("QQAdapter._listen" in line for line in found) == 1
+
+
+def test_what_cannot_be_seen_of_a_loop_of_c_is_not_said_to_be_none() -> None:
+    opaque = made.loop(opaque=True, ready=None, timers=[], current_task=None)
+    python = replace(made.python([made.task(0x10, "Task-1")]), loops=[opaque])
+    snapshot = made.snapshot(samples=[made.sample(1000.0, python=python)])
+    report = redact(snapshot, made.diagnosis()).report
+    found = [line.text for section in report.sections if section.id == "tasks" for line in lines.section_lines(section)]
+    (line,) = (line for line in found if line.startswith("loop "))
+    assert line.endswith(": its queue is C's and cannot be seen, nor can its timers")
 
 
 def test_another_line_is_another_group() -> None:
