@@ -199,5 +199,6 @@ def test_a_busy_target_is_read_of_one_moment(interpreter: Interpreter, tmp_path:
     read = [each for each in found if isinstance(each, Deep)]
     for each in read:
         assert set(each.unreachable) == set(patient.truth["forgotten"])
-        assert not each.orphans
+        # What the running task has just made and does not yet await is in no chain at that moment.
+        assert [row for row in each.orphans if row.name.reveal() != "sleep"] == []
     assert read, found

@@ -189,7 +189,7 @@ def report() -> str:
     [
         r"back to Task-\d+: each of these tasks waits for a lock that the next one holds",
         r"back to Task-\d+: these tasks wait for each other for ever",
-        r"waits for Lock, which is held by\n +Task-\d+, pending\n +awaited by Task-\d+, Task-\d+",
+        r"waits for Lock, which is held by\n +Task-\d+, pending  <== here\n +awaited by Task-\d+, Task-\d+",
         r"waits for a Lock whose holder is not known",
         r"waits for a Semaphore held by Task-\d+, Task-\d+",
         r"waits for a job in thread \d+ ThreadPoolExecutor-\d_0, in blocks at reader/waiting.py:\d+",
