@@ -49,7 +49,7 @@ def read_python(runtime: Runtime, taken_at: float) -> Python:
         loops=found_loops,
         tasks=_completed(runtime, found_tasks, found_loops),
         locks=locks.read(runtime, found_tasks, causes),
-        unreachable=unreachable.direct(runtime, _bare(found_tasks)),
+        unreachable=_unreachable(runtime, found_tasks),
         codes=runtime.codes.table,
         doubts=doubts,
     )
@@ -61,11 +61,12 @@ def _completed(runtime: Runtime, found: list[Task], found_loops: list[Loop]) -> 
     return creators.fill(runtime, aged, [loop.address for loop in found_loops if not loop.opaque])
 
 
-def _bare(found: list[Task]) -> list[Task]:
-    """Those that wait for a plain future with no socket, thread, job or timer behind it."""
-    waiting = [(task, task.leaf) for task in found if task.leaf is not None]
-    bare = [task for task, leaf in waiting if leaf.kind == FUTURE and not (leaf.fd or leaf.thread or leaf.deadline_at)]
-    return bare[:MAX_COUNTED]
+def _unreachable(runtime: Runtime, found: list[Task]) -> list[int] | None:
+    """Of the tasks that wait for a plain future with no socket, thread or timer behind it: those whose future nobody
+    else refers to. None where they are too many to be counted."""
+    waiting = [(task, task.leaf) for task in found if task.leaf is not None and task.leaf.kind == FUTURE]
+    bare = [task for task, leaf in waiting if leaf.fd is leaf.thread is leaf.deadline_at is None]
+    return unreachable.direct(runtime, bare) if len(bare) <= MAX_COUNTED else None
 
 
 def _threads(runtime: Runtime, threads: list[Thread], books: Books) -> list[PyThread]:
