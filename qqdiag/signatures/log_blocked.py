@@ -12,7 +12,7 @@ from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledO
 from qqdiag.model import Name, Say, Seconds, Word
 from qqdiag.snapshot import OsThread, Process, PyThread
 from qqdiag.waits import ONE_SAMPLE, View
-from qqdiag.waits.loop_thread import loop_threads
+from qqdiag.waits.loop_thread import loop_threads, spots
 
 ID = "log-blocked"
 SEVERITY = Severity.HANG
@@ -72,11 +72,7 @@ def _kernel(process: object, thread: PyThread) -> OsThread | None:
 def _same(view: View, thread: PyThread) -> bool:
     """Whether its stack stands at the same instructions in both samples."""
     old = next((one for one in (view.before.threads if view.before else []) if one.native_id == thread.native_id), None)
-    return old is not None and _spots(old) == _spots(thread)
-
-
-def _spots(thread: PyThread) -> list[tuple[int, int | None]]:
-    return [(frame.address, frame.offset) for frame in thread.frames]
+    return old is not None and spots(old.frames) == spots(thread.frames)
 
 
 def _asleep(writer: Writer) -> bool:

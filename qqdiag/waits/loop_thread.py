@@ -6,6 +6,7 @@ passed unserved) are put together here once; `hot-loop` and `loop-blocked` say w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -66,7 +67,7 @@ def _look(view: View, loop: Loop) -> LoopThread:
         switches=kernel.voluntary_switches - before.voluntary_switches if kernel and before else None,
         overdue=max(0.0, overdue(loop, view.now)),
         overdue_throughout=_overdue_throughout(view, loop),
-        same_frames=_spots(frames) == _spots(tuple(thread_before.frames)) if thread_before else None,
+        same_frames=spots(frames) == spots(tuple(thread_before.frames)) if thread_before else None,
     )
 
 
@@ -114,5 +115,6 @@ def _overdue_throughout(view: View, loop: Loop) -> bool:
     )
 
 
-def _spots(frames: tuple[Frame, ...]) -> list[tuple[int, int | None]]:
+def spots(frames: Iterable[Frame]) -> list[tuple[int, int | None]]:
+    """At which instructions a stack stands: the same twice where no thread has gone on."""
     return [(frame.address, frame.offset) for frame in frames]
