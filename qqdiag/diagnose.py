@@ -28,6 +28,7 @@ CAUSES = {
     "reconnect-stuck": ("send-waiting",),
     "reconnecting": ("send-waiting",),
     "heartbeat-dead": ("flapping",),
+    "session-zombie": ("flapping", "send-waiting"),
     "half-open": ("write-stuck", "close-hang"),
     "write-stuck": ("missing-ack",),
 }

@@ -102,6 +102,10 @@ async def _identify(platform: Platform, connection: Connection) -> None:
 
 async def _resume(platform: Platform, connection: Connection, body: Any) -> None:
     """Replay what the client has not seen, then RESUMED; an unknown session gets op 9."""
+    if platform.faults.resume != "ok":
+        if platform.faults.resume == "cut":
+            connection.transport.close()
+        return
     session = platform.sessions.get(str(body.get("session_id")))
     if session is None:
         await send(platform, connection, {"op": INVALID_SESSION, "d": False})

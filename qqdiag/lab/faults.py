@@ -12,6 +12,9 @@ class Faults:
     heartbeat_interval: object = 300  # ms in Hello; anything, `None` too, to send a Hello that is wrong
     hello: bool = True  # say Hello after the upgrade
     identify: bool = True  # answer Identify and Resume
+    resume: str = (
+        "ok"  # "ok", "ignore" (as Resume of a session that is gone, unsaid), or "cut" (FIN instead of RESUMED)
+    )
     ack: bool = True  # answer op 1
     answer_close: bool = True  # answer the client's CLOSE
     read: str = "all"  # "all", "nothing", or "slowly"

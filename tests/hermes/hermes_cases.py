@@ -22,6 +22,8 @@ from hermes_failing import (
     missing_ack,
     name_server_that_never_answers,
     not_ready,
+    session_cut,
+    session_forgotten,
     stderr_that_nobody_reads,
     write_stuck,
 )
@@ -75,6 +77,8 @@ PLAIN = (
         chain=CLOSING,
     ),
     Case("not-ready", not_ready, frozenset({"not-ready"}), BEATING_SOON, chain=LISTENER),
+    Case("session-forgotten", session_forgotten, frozenset({"session-zombie"}), BEATING_SOON, chain=LISTENER),
+    Case("session-cut", session_cut, frozenset({"session-zombie"}), Setting(constants=SOON)),
     Case("events-lost", events_lost, frozenset({"events-lost"}), BEATING_SOON, chain=LISTENER),
     Case("write-stuck", write_stuck, frozenset({"write-stuck"}), chain=DRAINING),
     Case("blocked-in-pipe", blocked_in_pipe, frozenset({"log-blocked"}), surroundings=stderr_that_nobody_reads),

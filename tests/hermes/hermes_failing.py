@@ -106,6 +106,24 @@ def not_ready(patient: Patient) -> None:
     assert patient.gateway.platform_state() == "connected"
 
 
+def session_forgotten(patient: Patient) -> None:
+    """F08: the service has forgotten the session and does not say so; heartbeats are answered all the same."""
+    wait_beats(patient, 1)
+    patient.server.switch(resume="ignore")
+    patient.server.cut("fin")
+    patient.gateway.wait_log("Resume sent")
+    wait_beats(patient, 3)
+    assert patient.gateway.platform_state() == "connected"
+
+
+def session_cut(patient: Patient) -> None:
+    """F08: each Resume ends the connection, and the adapter resumes the same session again."""
+    patient.server.switch(resume="cut")
+    patient.server.cut("fin")
+    patient.gateway.wait_log("Resume sent", count=4)
+    assert patient.server.seen()["identifies"] == 1
+
+
 def events_lost(patient: Patient) -> None:
     """F21: the platform renews its connection twice, and both times the session is thrown away."""
     for count in (2, 3):
