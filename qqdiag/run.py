@@ -26,7 +26,7 @@ from qqdiag.memory.pause import NotPaused, Tracer
 from qqdiag.memory.source import Region
 from qqdiag.model import Missing, Say, Word
 from qqdiag.profiles import Profile, profiles
-from qqdiag.snapshot import Deep, Logs, Monitor, Sample, Snapshot, Witness
+from qqdiag.snapshot import Deep, Growth, Logs, Monitor, Sample, Snapshot, Witness
 from qqdiag.target import CaptureFile, Core, Live, Target
 
 LIMIT = 7.0  # seconds for everything but the interval: so that a whole `inspect` ends within 10
@@ -63,6 +63,7 @@ class Once(NamedTuple):
 
     witness: Pending[Witness]
     logs: Pending[Logs] | None
+    growth: Pending[Growth] | None
 
 
 def take(
@@ -138,7 +139,7 @@ def record(
             memories = [Memory({}, ())]
         samples, now = [sample], time.monotonic()
         deadline = max(deadline, now + interval + AGAIN * (now - sample.taken_at))
-        once = _begin_once(target, sample, deadline)
+        once = _begin_once(target, sample, interval, deadline)
         if interval > 0:
             step("interval")
             time.sleep(max(0.0, sample.taken_at + interval - time.monotonic()))
@@ -218,14 +219,15 @@ def _of_this_program(target: Live, function: Callable[P, T], *args: P.args, **kw
     return found
 
 
-def _begin_once(target: Live, sample: Sample, deadline: float) -> Once:
-    from qqdiag.collect import logs, threads
+def _begin_once(target: Live, sample: Sample, interval: float, deadline: float) -> Once:
+    from qqdiag.collect import growth, logs, threads
 
     pid = target.pid
     profile = _profile(pid, sample)
     return Once(
         begin("witness", deadline, _of_this_program, target, threads.collect, pid),
         begin("logs", deadline, logs.collect, pid, profile) if profile else None,
+        begin("growth", deadline, growth.collect, pid, interval) if interval > 0 else None,
     )
 
 
@@ -289,4 +291,5 @@ def _snapshot(
         monitor=monitored,
         deep=heap,
         pause=sum(pauses) + (heap.pause if isinstance(heap, Deep) else 0.0),
+        growth=once.growth.result() if once.growth else None,
     )

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from qqdiag.collect import accounts, cgroup, clocks, proc, syscalls
+from qqdiag.collect import accounts, cgroup, clocks, filelocks, mounts, proc, resources, syscalls
 from qqdiag.errors import TargetGone
 from qqdiag.model import Path, Say, Secret, TaskName, User, Word
 from qqdiag.snapshot import OsThread, Process
@@ -17,6 +17,8 @@ from qqdiag.snapshot import OsThread, Process
 THREADS_MAX = 4096
 ARGUMENTS_MAX = 256
 ARGUMENT_BYTES_MAX = 4096
+KIB = 1024
+FD_OF_32_BITS = 1 << 31  # AT_FDCWD and its like lie above it
 
 
 def collect(pid: int) -> Process:
@@ -47,6 +49,7 @@ def _read(pid: int) -> Process:
     account = accounts.by_uid(pid, uid)
     groups = proc.text(proc.read(f"{folder}/cgroup"))
     differing = _differing_namespaces(pid)
+    limit = resources.memory_limit(groups)
     return Process(
         pid=pid,
         namespace_pid=int(status.get("NSpid", str(pid)).split()[-1]),
@@ -55,7 +58,7 @@ def _read(pid: int) -> Process:
         uptime=max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - int(stat[19]) / ticks_a_second),
         user_seconds=int(stat[11]) / ticks_a_second,
         system_seconds=int(stat[12]) / ticks_a_second,
-        rss=int(status.get("VmRSS", "0").split()[0]) * 1024,
+        rss=_bytes(status, "VmRSS") or 0,
         fds=_fd_count(pid),
         fd_limit=_fd_limit(pid),
         uid=uid,
@@ -68,7 +71,27 @@ def _read(pid: int) -> Process:
         namespaces_differ=differing,
         clock_ahead=clocks.ahead(pid),
         threads=threads,
+        private=_private(status),
+        swapped=_bytes(status, "VmSwap"),
+        peak=_bytes(status, "VmHWM"),
+        memory_limit=limit.limit if limit else None,
+        memory_used=limit.used if limit else None,
+        memory_available=resources.available(),
+        major_faults=int(stat[9]),
+        io_pressure=resources.io_pressure(groups),
+        lock_holder=filelocks.holder(pid),
     )
+
+
+def _bytes(status: dict[str, str], name: str) -> int | None:
+    """Of a line of the status file in kB; None where this kernel has none."""
+    words = status.get(name, "").split()
+    return int(words[0]) * KIB if words else None
+
+
+def _private(status: dict[str, str]) -> int | None:
+    resident = _bytes(status, "RssAnon")  # since Linux 4.5
+    return None if resident is None else resident + (_bytes(status, "VmSwap") or 0)
 
 
 def _threads(pid: int) -> list[OsThread]:
@@ -105,7 +128,16 @@ def _thread(pid: int, tid: int, names: dict[int, str]) -> OsThread:
         voluntary_switches=int(status.get("voluntary_ctxt_switches", "0")),
         involuntary_switches=int(status.get("nonvoluntary_ctxt_switches", "0")),
         namespace_tid=int(status.get("NSpid", str(tid)).split()[-1]),
+        file_system=_file_system(pid, syscall, arguments),
     )
+
+
+def _file_system(pid: int, syscall: str | None, arguments: list[int]) -> Word | None:
+    """What the descriptor of its call is on."""
+    if syscall not in mounts.OF_A_FILE or not arguments or arguments[0] & 0xFFFFFFFF >= FD_OF_32_BITS:
+        return None
+    found = mounts.file_system(pid, arguments[0] & 0xFFFFFFFF)
+    return None if found is None else Word(found)
 
 
 def _elf_head(pid: int) -> bytes:
@@ -129,10 +161,11 @@ def _argv(pid: int) -> list[Secret]:
 
 
 def _fd_count(pid: int) -> int | None:
+    """Since Linux 6.2 the size of the folder is their number, which every user may ask for (fs/proc/fd.c)."""
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))
     except PermissionError:
-        return None
+        return os.stat(f"/proc/{pid}/fd").st_size or None
 
 
 def _fd_limit(pid: int) -> int | None:

@@ -15,7 +15,7 @@ import msgspec
 from qqdiag.model import CodePath, FreeText, Missing, Word
 from qqdiag.snapshot.code import RECEIVES, SENDS, Code, Frame, FrameLocals, Locals, PyThread, Variable
 from qqdiag.snapshot.gateway import Adapter, Attribute, Gateway, WebSocket
-from qqdiag.snapshot.kernel import OsThread, Process, Socket, Sockets, TcpInfo
+from qqdiag.snapshot.kernel import Growth, OsThread, Process, Socket, Sockets, TcpInfo
 from qqdiag.snapshot.logs import LogEvent, LogFile, LogLine, Logs, Monitor, MonitorTask, PlatformState, StateFile
 from qqdiag.snapshot.python import Deep, Orphan, Python, Witness, WitnessFrame, WitnessThread
 from qqdiag.snapshot.tasks import Leaf, Level, Lock, Loop, Place, Task, Timer, Transport
@@ -30,6 +30,7 @@ __all__ = [
     "Frame",
     "FrameLocals",
     "Gateway",
+    "Growth",
     "Leaf",
     "Level",
     "Locals",
@@ -100,3 +101,4 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     deep: Deep | Missing | None = None  # None: not asked for
     sources: list[SourceLine] = []  # of what the tasks and threads of the last sample stand at, where asked for
     pause: float = 0.0  # seconds, over all collectors and samples
+    growth: Growth | Missing | None = None  # None: only one sample was taken

@@ -21,6 +21,7 @@ class OsThread(msgspec.Struct, frozen=True, kw_only=True):
     voluntary_switches: int
     involuntary_switches: int
     namespace_tid: int | None = None  # its id in its own pid namespace, which the interpreter knows; None: not told
+    file_system: Word | None = None  # type of the one that its call's descriptor is on: ext4 nfs4 fuse; None: not told
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
@@ -46,6 +47,22 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     namespaces_differ: list[Word] | None = []  # which of pid, net, mnt, user, time are not ours; None: hidden
     clock_ahead: float = 0.0  # seconds: its own CLOCK_MONOTONIC less ours; the times of a sample are by ours
     threads: list[OsThread] = []
+    private: int | None = None  # bytes of its own memory, swapped out or not: RssAnon and VmSwap; None: not told
+    swapped: int | None = None  # bytes of it that are swapped out
+    peak: int | None = None  # bytes, VmHWM: the most that was ever resident
+    memory_limit: int | None = None  # bytes, of the closest control group that has one; None: none, or not told
+    memory_used: int | None = None  # bytes of that limit that are in use, by caches of files too
+    memory_available: int | None = None  # bytes that the machine can still give
+    major_faults: int | None = None  # pages of it that had to be read from a disk, so far
+    io_pressure: float | None = None  # seconds so far in which some task waited for a disk (PSI)
+    lock_holder: int | None = None  # pid of who holds the file lock that a thread of it waits for; 0: not told
+
+
+class Growth(msgspec.Struct, frozen=True, kw_only=True, tag="growth"):
+    """The target's own memory during the interval: readings of /proc/PID/statm, `step` seconds apart."""
+
+    step: float
+    private: list[int] = []  # bytes resident that no file backs
 
 
 class TcpInfo(msgspec.Struct, frozen=True, kw_only=True, tag="tcp"):
