@@ -55,6 +55,16 @@ def agreed(
     return by_name if then.utcoffset() == by_file.utcoffset(None) else by_file
 
 
+def moment(local: datetime.datetime, zone: datetime.tzinfo, following: float) -> float:
+    """Seconds since 1970 of a local time that was written before the moment `following`.
+
+    In the hour that a zone has twice a year twice (its clock was set back), the later one that is not after what
+    follows: so lines are walked from the newest on. ValueError and OverflowError for years that no clock has.
+    """
+    first, second = (local.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
+    return second if first < second <= following + SLACK else first
+
+
 def _posix(name: str) -> datetime.tzinfo | None:
     if not (found := _POSIX.fullmatch(name)):
         return None

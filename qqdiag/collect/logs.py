@@ -10,12 +10,17 @@ import os
 import stat
 import sys
 import time
+from contextlib import ExitStack
 
 from qqdiag import as_root
-from qqdiag.collect import homes, localtime, logfiles, proc, rooted, statefile
+from qqdiag.collect import homes, localtime, logfiles, proc, rooted, rotated, statefile
+from qqdiag.collect.loghistory import Old
+from qqdiag.collect.logscan import Budget
 from qqdiag.model import Missing, Path, Say, Word
 from qqdiag.profiles import Profile
 from qqdiag.snapshot import LogFile, Logs, StateFile
+
+CPU_LIMIT = 2.0  # seconds for all logs: beyond it only a hostile one goes
 
 
 def collect(pid: int, profile: Profile) -> Logs | Missing:
@@ -32,18 +37,47 @@ def collect(pid: int, profile: Profile) -> Logs | Missing:
     zone = localtime.named(root, variables)
     files: list[LogFile] = []
     missing: list[Missing] = []
+    budget = Budget(cpu_until=time.thread_time() + CPU_LIMIT)
     for word, name in profile.log_files.items():
         path = os.path.join(home, name)
-        fd = open_own(pid, path, uid)
-        if isinstance(fd, Missing):
-            missing.append(fd)
-        elif fd is not None:
-            with os.fdopen(fd, "rb", buffering=0):
-                files.append(logfiles.read(fd, word, path, profile, zone, now))
+        with ExitStack() as stack:
+            fd = _opened(pid, path, uid, stack)
+            if isinstance(fd, Missing):
+                missing.append(fd)
+            elif fd is not None:
+                older = _older(pid, path, uid, fd, stack)
+                files.append(logfiles.read(fd, word, path, profile, zone, now, older, budget))
     state = _state(pid, home, uid, profile, now)
     if not files and not missing and state is None:
         return _nothing(pid, home)
     return Logs(profile=Word(profile.id), files=files, missing=missing, state=state)
+
+
+def _opened(pid: int, path: str, uid: int, stack: ExitStack) -> int | Missing | None:
+    """As `open_own`; the stack closes it."""
+    fd = open_own(pid, path, uid)
+    if isinstance(fd, int):
+        stack.callback(os.close, fd)
+    return fd
+
+
+def _older(pid: int, path: str, uid: int, fd: int, stack: ExitStack) -> list[Old]:
+    """What was put aside of the log open at `fd`, each file once: a rotation may come between two of our looks."""
+    met, found = {_identity(fd)}, []
+    for old in rotated.predecessors(rooted.root_of(pid), path):
+        opened = _opened(pid, old.path, uid, stack)
+        if isinstance(opened, int) and _identity(opened) in met:
+            continue
+        if isinstance(opened, int):
+            met.add(_identity(opened))
+        if opened is not None:
+            found.append(Old(old.path, old.packed, opened))
+    return found
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def _state(pid: int, home: str, uid: int, profile: Profile, now: float) -> StateFile | Missing | None:

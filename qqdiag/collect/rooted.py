@@ -11,9 +11,11 @@ import errno
 import os
 import stat
 import sys
+from itertools import islice
 
 LINKS_MAX = 40  # as the kernel's own limit (path_resolution(7))
 PARTS_MAX = 256
+NAMES_MAX = 10_000  # of one folder
 
 
 def root_of(pid: int) -> str:
@@ -75,6 +77,18 @@ def open_file(root: str, path: str) -> int:
         if not stat.S_ISREG(os.fstat(found).st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
         return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(found)
+
+
+def names(root: str, folder: str, limit: int = NAMES_MAX) -> list[str]:
+    """The names in `folder` below `root`, in order, of those that its file system gives first. OSError as of a read."""
+    if not hasattr(os, "O_PATH"):
+        return sorted(os.listdir(os.path.join(root, folder.lstrip("/")))[:limit])
+    found = _resolve(root, folder)
+    try:
+        with os.scandir(f"/proc/self/fd/{found}") as entries:
+            return sorted(entry.name for entry in islice(entries, limit))
     finally:
         os.close(found)
 

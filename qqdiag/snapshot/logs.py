@@ -26,13 +26,26 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     text: FreeText
 
 
+class LogPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A log that was put aside, or the part of the current one before its end."""
+
+    path: Path
+    size: int  # bytes, as it lies on the disk
+    age: float  # seconds since its last change
+    packed: bool = False  # by gzip
+    events: int = 0  # that were found in it
+    unread: int = 0  # bytes of it that were not looked at: the oldest of a plain file, all of a packed one
+    lack: Missing | None = None  # why it was not read, or not to its end
+
+
 class LogFile(msgspec.Struct, frozen=True, kw_only=True):
-    name: Word  # the profile's word: agent, gateway, errors
+    name: Word  # the profile's word: agent, gateway, errors; or journal
     path: Path
     size: int
     age: float  # since its last write
     last: list[LogLine] = []
-    events: list[LogEvent] = []
+    events: list[LogEvent] = []  # oldest first, those of the older parts among them
+    older: list[LogPart] = []  # newest first; the first one is the file itself
 
 
 class PlatformState(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from collect_patients import NOBODY, as_nobody, patient
 from hypothesis import given, settings
 from hypothesis.strategies import binary, text
 
-from qqdiag.collect import logfiles, logs, rooted, statefile
+from qqdiag.collect import logfiles, logrecords, logs, rooted, statefile
 from qqdiag.episodes import last_episode
 from qqdiag.model import Missing
 from qqdiag.profiles import Phrase, Profile
@@ -112,7 +112,7 @@ def test_a_record_may_have_many_lines(home: Path) -> None:
     assert (len(seen.last), len(seen.events)) == (2, 2)
     lines = seen.last[0].text.reveal().split("\n")
     assert lines[1].startswith("Traceback")
-    assert len(lines) <= logfiles.RECORD_LINES_MAX + 2
+    assert len(lines) <= logrecords.RECORD_LINES_MAX + 2
 
 
 def test_a_line_without_an_end_is_shown_and_makes_no_event(home: Path) -> None:
@@ -151,7 +151,7 @@ def test_any_bytes_are_read(home: Path, data: bytes) -> None:
     assert seen.size == len(data)
     for line in seen.last:
         line.text.reveal().encode()
-        assert len(line.text.reveal()) <= logfiles.LINE_CHARACTERS_MAX * logfiles.RECORD_LINES_MAX
+        assert len(line.text.reveal()) <= logrecords.LINE_CHARACTERS_MAX * logrecords.RECORD_LINES_MAX
     assert all(number < 1e300 for event in seen.events for number in event.numbers)
 
 
