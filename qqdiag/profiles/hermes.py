@@ -5,6 +5,10 @@ from __future__ import annotations
 from qqdiag.profiles import AdapterShape, Phrase, Profile
 
 _QQ = "gateway.platforms.qqbot"
+_RUN = "gateway.run"
+
+# What an interpreter says of arguments that a function does not take (CPython Python/ceval.c, Objects/call.c).
+_REFUSED = r"(?:\w+\.)*connect\(\) (?:got (?:an unexpected|multiple values|some)|missing \d|takes \d)"
 
 QQBOT = AdapterShape(
     platform="qqbot",
@@ -66,6 +70,13 @@ PROFILE = Profile(
         Phrase("send-waiting", r"\] Not connected — waiting for reconnection", _QQ),
         Phrase("send-failed", r"\] Still not connected after", _QQ),
         Phrase("disconnected", r"\] Disconnected$", _QQ),
+        Phrase(
+            "connect-refused",
+            rf"(?:✗ \S{{1,60}}|Reconnect \S{{1,60}}) error(?: \(profile: \S{{1,60}}\))?: {_REFUSED}",
+            _RUN,
+        ),
+        Phrase("connect-given-up", rf"paused after (\d+) consecutive failures \({_REFUSED}", _RUN),
+        Phrase("connect-failed", r"✗ \S{1,60} (?:error|failed to connect)|Reconnect \S{1,60} (?:error|failed)", _RUN),
         Phrase("memory", r"\[MEMORY\] rss=(\d+)MB", "gateway.memory_monitor"),
         Phrase("task-failed", r"Task exception was never retrieved", "asyncio"),
     ),

@@ -40,6 +40,7 @@ from hermes_healthy import (
     slow_model,
 )
 from hermes_patient import FIRST_BEAT, Case
+from hermes_skew import SKEWED, connect_broken
 
 SILENT = frozenset({"missing-ack", "half-open"})  # the same from outside: what is sent is not answered
 SOON: dict[str, object] = {"RECONNECT_BACKOFF": [0.2]}
@@ -79,6 +80,7 @@ PLAIN = (
     Case("not-ready", not_ready, frozenset({"not-ready"}), BEATING_SOON, chain=LISTENER),
     Case("session-forgotten", session_forgotten, frozenset({"session-zombie"}), BEATING_SOON, chain=LISTENER),
     Case("session-cut", session_cut, frozenset({"session-zombie"}), Setting(constants=SOON)),
+    Case("connect-broken", connect_broken, frozenset({"connect-broken"}), SKEWED, chain=LISTENER),
     Case("events-lost", events_lost, frozenset({"events-lost"}), BEATING_SOON, chain=LISTENER),
     Case("write-stuck", write_stuck, frozenset({"write-stuck"}), chain=DRAINING),
     Case("blocked-in-pipe", blocked_in_pipe, frozenset({"log-blocked"}), surroundings=stderr_that_nobody_reads),

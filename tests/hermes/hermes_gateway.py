@@ -41,6 +41,8 @@ class Setting:
     wrapper: tuple[str, ...] = ()  # a command that execs the gateway
     environment: dict[str, str] = field(default_factory=dict)
     stderr: int | IO[bytes] | None = None
+    files: dict[str, str] = field(default_factory=dict)  # text by the path below its home
+    config: str = ""  # added to its config.yaml
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,10 @@ class Gateway:
                 raise AssertionError(f"waited for {what}: {ended}\n{self.output()[-2000:]}\n{self.log()[-4000:]}")
             time.sleep(STEP)
 
-    def platform_state(self) -> str:
-        """What the gateway's own state file says of its QQ platform."""
+    def platform_state(self, platform: str = "qqbot") -> str:
+        """What the gateway's own state file says of a platform."""
         status = json.loads((self.home / "gateway_state.json").read_text())
-        return str(status["platforms"]["qqbot"]["state"])
+        return str(status["platforms"][platform]["state"])
 
 
 @contextmanager
@@ -99,7 +101,10 @@ def gateway(
     :param trusted: a certificate of the server, when it speaks TLS
     """
     home.mkdir(parents=True, exist_ok=True)
-    (home / "config.yaml").write_text(CONFIG.format(model_port=model_port, model_key=MODEL_KEY))
+    config = CONFIG.format(model_port=model_port, model_key=MODEL_KEY) + setting.config
+    for path, text in {"config.yaml": config, **setting.files}.items():
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text(text)
     with (home / "output").open("wb") as output:
         process = subprocess.Popen(
             command(python, setting),
