@@ -16,7 +16,17 @@ from qqdiag.model import CodePath, FreeText, Missing, Word
 from qqdiag.snapshot.code import RECEIVES, SENDS, Code, Frame, FrameLocals, Locals, PyThread, Variable
 from qqdiag.snapshot.gateway import Adapter, Attribute, Gateway, WebSocket
 from qqdiag.snapshot.kernel import Growth, OsThread, Process, Socket, Sockets, TcpInfo
-from qqdiag.snapshot.logs import LogEvent, LogFile, LogLine, LogPart, Logs, Monitor, MonitorTask, PlatformState, StateFile
+from qqdiag.snapshot.logs import (
+    LogEvent,
+    LogFile,
+    LogLine,
+    LogPart,
+    Logs,
+    Monitor,
+    MonitorTask,
+    PlatformState,
+    StateFile,
+)
 from qqdiag.snapshot.python import Deep, Orphan, Python, Witness, WitnessFrame, WitnessThread
 from qqdiag.snapshot.tasks import Leaf, Level, Lock, Loop, Place, Task, Timer, Transport
 
