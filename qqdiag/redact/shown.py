@@ -42,6 +42,13 @@ def text_of(cell: Shown) -> str:
     return str.__str__(cell)
 
 
+def clipped(text: Shown, longest: int, tail: bool = False) -> Shown:
+    """A public text in no more than `longest` characters: its head, or its tail."""
+    if len(text) <= longest:
+        return text
+    return Shown(f"...{text[3 - longest :]}" if tail else f"{text[: longest - 3]}...", _TOKEN)
+
+
 def _escape(found: re.Match[str]) -> str:
     return _escape_one(found.group())
 

@@ -6,13 +6,16 @@ from qqdiag.finding import Diagnosis
 from qqdiag.report.deep import deep_section
 from qqdiag.report.document import Cell, Report, Section
 from qqdiag.report.gateway import adapter_section
+from qqdiag.report.locks import lock_section
 from qqdiag.report.missing import coverage_section, missing_section
 from qqdiag.report.process import process_section
+from qqdiag.report.reconnects import reconnect_plot
 from qqdiag.report.sockets import socket_section
 from qqdiag.report.tasks import task_section
 from qqdiag.report.threads import thread_section
 from qqdiag.report.timeline import timeline_section
-from qqdiag.report.verdict import evidence_section, verdict_line
+from qqdiag.report.verdict import evidence_section, headline, verdict_line
+from qqdiag.report.wait_graph import wait_graph
 from qqdiag.snapshot import Snapshot
 
 
@@ -22,6 +25,7 @@ def build(snapshot: Snapshot, diagnosis: Diagnosis) -> Report[Cell]:
         evidence_section(snapshot, diagnosis),
         task_section(snapshot, diagnosis),
         deep_section(snapshot),
+        lock_section(snapshot),
         thread_section(snapshot),
         socket_section(snapshot, diagnosis),
         adapter_section(snapshot),
@@ -30,7 +34,13 @@ def build(snapshot: Snapshot, diagnosis: Diagnosis) -> Report[Cell]:
         coverage_section(diagnosis),
         missing_section(snapshot, diagnosis),
     )
-    return Report(verdict_line(snapshot, diagnosis), tuple(section for section in sections if section is not None))
+    return Report(
+        verdict_line(snapshot, diagnosis),
+        tuple(section for section in sections if section is not None),
+        headline(diagnosis),
+        wait_graph(snapshot, diagnosis),
+        reconnect_plot(snapshot, diagnosis),
+    )
 
 
 __all__ = ["Section", "build"]

@@ -8,25 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Generic, TypeVar
 
 from qqdiag.model import Say, Value
+from qqdiag.report.drawn import Graph, Plot, convert_graph, convert_plot
+from qqdiag.report.marks import Mark
+
+__all__ = ["Block", "Cell", "Headline", "Line", "Mark", "Report", "Row", "Section", "Table", "convert"]
 
 Cell = Say | Value
 C = TypeVar("C")
 D = TypeVar("D")
-
-
-class Mark(StrEnum):
-    """How a line stands out: on a terminal by colour, elsewhere by the words it already has."""
-
-    PLAIN = "plain"
-    BAD = "bad"
-    WARN = "warn"
-    GOOD = "good"
-    DIM = "dim"
-    STRONG = "strong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +59,41 @@ class Section(Generic[C]):
 
 
 @dataclass(frozen=True, slots=True)
+class Headline(Generic[C]):
+    """The gravest finding, in the parts that the verdict's line joins."""
+
+    severity: C
+    id: C
+    confidence: C
+    summary: C
+
+
+@dataclass(frozen=True, slots=True)
 class Report(Generic[C]):
-    """`verdict` is the line that comes first and last."""
+    """`verdict` is the line that comes first and last. Only formats that can draw show the graph and the plot."""
 
     verdict: Line[C]
     sections: tuple[Section[C], ...]
+    headline: Headline[C] | None = None
+    graph: Graph[C] | None = None
+    plot: Plot[C] | None = None
 
 
 def convert(report: Report[C], change: Callable[[C], D]) -> Report[D]:
     """The same report with each cell changed."""
-    return Report(_line(report.verdict, change), tuple(_section(section, change) for section in report.sections))
+    return Report(
+        _line(report.verdict, change),
+        tuple(_section(section, change) for section in report.sections),
+        _headline(report.headline, change) if report.headline else None,
+        convert_graph(report.graph, change) if report.graph else None,
+        convert_plot(report.plot, change) if report.plot else None,
+    )
+
+
+def _headline(headline: Headline[C], change: Callable[[C], D]) -> Headline[D]:
+    return Headline(
+        change(headline.severity), change(headline.id), change(headline.confidence), change(headline.summary)
+    )
 
 
 def _section(section: Section[C], change: Callable[[C], D]) -> Section[D]:

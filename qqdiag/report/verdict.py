@@ -5,7 +5,7 @@ from __future__ import annotations
 from qqdiag.explain import load, runbooks
 from qqdiag.finding import Diagnosis, Finding, Severity
 from qqdiag.model import Say, Word
-from qqdiag.report.document import Cell, Line, Mark, Section
+from qqdiag.report.document import Cell, Headline, Line, Mark, Section
 from qqdiag.snapshot import Python, Snapshot
 
 _SECTIONS = frozenset({"process", "sockets", "python", "gateway", "witness", "logs", "monitor"})
@@ -42,6 +42,14 @@ def _verdict(finding: Finding, others: int) -> Line[Cell]:
     if others:
         return Line(Say("{first}  [and {others} more]", first=_headline(finding), others=others), mark=mark)
     return Line(_headline(finding), mark=mark)
+
+
+def headline(diagnosis: Diagnosis) -> Headline[Cell] | None:
+    """The parts of the verdict's line, where something was found that is wrong."""
+    if diagnosis.verdict != "matched":
+        return None
+    first = diagnosis.findings[0]
+    return Headline(Word(first.severity.upper()), Word(first.id), Word(first.confidence), first.summary)
 
 
 def _headline(finding: Finding) -> Say:

@@ -1,0 +1,100 @@
+"""The wait graph as boxes with texts and edges with their routes: what the page's template draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qqdiag.redact import Shown
+from qqdiag.redact.shown import clipped
+from qqdiag.render.layout import Point, Route, layout
+from qqdiag.report.drawn import Edge, Graph, Kind, Link, Node
+from qqdiag.report.marks import Mark
+
+WIDTH = 262
+_PAD = 12
+_TITLE, _LINE = 19, 16  # heights
+_LONGEST = 33  # characters of 12 pixels in a line
+_LONGEST_TITLE = 24  # of 13 pixels, the word for the kind beside them
+_MARGIN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of a box; y is its baseline."""
+
+    y: int
+    text: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A node of the graph at its place. `full` are its texts uncut."""
+
+    x: int
+    y: int
+    height: int
+    kind: Kind
+    mark: Mark
+    count: int
+    ring: bool
+    title: Text
+    lines: tuple[Text, ...]
+    full: tuple[Shown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """An edge of the graph on its way. `guilty`: it is part of a cycle, or leads to or from what is marked."""
+
+    route: Route
+    link: Link
+    ring: bool
+    guilty: bool
+    label: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All of it, and its size with a margin."""
+
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+    links: tuple[Link, ...]  # that occur, for a legend
+    width: int
+    height: int
+    margin: int = _MARGIN
+    box_width: int = WIDTH
+
+
+def picture(graph: Graph[Shown]) -> Picture:
+    """The drawing of a graph; the same graph always gives the same."""
+    heights = [_height(node) for node in graph.nodes]
+    laid = layout(WIDTH, heights, [(edge.source, edge.target) for edge in graph.edges])
+    ringed = {end for edge in graph.edges if edge.ring for end in (edge.source, edge.target)}
+    boxes = tuple(
+        _box(node, corner, height, place in ringed)
+        for place, (node, corner, height) in enumerate(zip(graph.nodes, laid.corners, heights, strict=True))
+    )
+    arrows = tuple(_arrow(graph, edge, route) for edge, route in zip(graph.edges, laid.routes, strict=True))
+    links = tuple(link for link in Link if any(edge.link is link for edge in graph.edges))
+    return Picture(boxes, arrows, links, laid.width + 2 * _MARGIN, laid.height + 2 * _MARGIN)
+
+
+def _height(node: Node[Shown]) -> int:
+    return 2 * _PAD + _TITLE + _LINE * len(node.lines) - 6
+
+
+def _box(node: Node[Shown], corner: Point, height: int, ring: bool) -> Box:
+    x, y = corner
+    title = Text(y + _PAD + 12, clipped(node.title, _LONGEST_TITLE))
+    lines = tuple(
+        Text(y + _PAD + 12 + _TITLE + _LINE * number, clipped(line, _LONGEST, tail="/" in line))
+        for number, line in enumerate(node.lines)
+    )
+    full = (node.title, *node.lines)
+    return Box(x, y, height, node.kind, node.mark, node.count, ring, title, lines, full)
+
+
+def _arrow(graph: Graph[Shown], edge: Edge, route: Route) -> Arrow:
+    marks = {graph.nodes[edge.source].mark, graph.nodes[edge.target].mark}
+    return Arrow(route, edge.link, edge.ring, edge.ring or marks <= {Mark.BAD}, route.label)
