@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from qqdiag.collect import logfiles
 from qqdiag.diagnose import diagnose
-from qqdiag.finding import Diagnosis, Finding, Match, NoMatch, Severity, Unknown
+from qqdiag.episodes import cycle, episodes
+from qqdiag.finding import Confidence, Diagnosis, Finding, Match, NoMatch, Severity, Unknown
 from qqdiag.model import Word
 from qqdiag.profiles.hermes import PROFILE
 from qqdiag.signatures import events_lost, flapping
@@ -93,6 +94,88 @@ def test_attempts_that_fail_are_no_drops(tmp_path: Path) -> None:
     failed = "".join(line(60 - 5 * number, "WARNING", "Reconnect failed: ConnectError") for number in range(10))
     _, findings = found(line(65, "WARNING", ERROR) + failed, tmp_path)
     assert findings == []
+
+
+def test_an_hour_off_does_not_prolong_a_storm(tmp_path: Path) -> None:
+    """Six drops, a night without the gateway, six more, then peace: long ago by their own measure."""
+    before = text_of(3.0, 6, 40_000.0, CLOSED.format(4000)) + line(36_000.0, "INFO", "Connected")
+    diagnosis, findings = found(before + text_of(3.0, 6, 600.0, CLOSED.format(4000)), tmp_path)
+    assert findings == [], words(diagnosis)
+
+
+def test_a_renewal_that_the_platform_asks_for(tmp_path: Path) -> None:
+    """0.16 and later close by themselves at op 7, and the log has no close code then."""
+    text = "".join(
+        line(age, "INFO", "Server requested reconnect (op 7)")
+        + line(age - 0.1, "WARNING", ERROR)
+        + line(age - 2.5, "INFO", "Session resumed")
+        for age in (7500.0, 5690.0, 3905.0, 2100.0, 300.0)
+    )
+    diagnosis, findings = found(text, tmp_path)
+    assert [(one.severity, one.confidence) for one in findings] == [(Severity.INFO, Confidence.CERTAIN)]
+    assert "how the platform does it" in findings[0].summary.template, words(diagnosis)
+
+
+def test_drops_as_rare_as_renewals_are_not_said_to_be_any(tmp_path: Path) -> None:
+    diagnosis, findings = found(text_of(1800.0, 5, 60.0, ERROR), tmp_path)
+    assert [(one.severity, one.confidence) for one in findings] == [(Severity.INFO, Confidence.POSSIBLE)]
+    assert "is renewed" not in findings[0].summary.template, words(diagnosis)
+
+
+def test_the_period_has_a_spread(tmp_path: Path) -> None:
+    ages = [500.0, 438.0, 377.0, 315.0, 195.0, 133.0, 71.0, 10.0]
+    text = "".join(line(age, "WARNING", ERROR) + line(age - 3, "INFO", "Session resumed") for age in ages)
+    logs = look(text, tmp_path).logs
+    seen = cycle(logs.files[0].events) if isinstance(logs, Logs) else None
+    assert seen is not None
+    assert [round(value) for value in (seen.period, seen.lower, seen.upper, seen.shortest, seen.longest)] == [
+        62, 62, 62, 61, 120,
+    ]  # fmt: skip
+    assert seen.held == pytest.approx(117, abs=1)
+
+
+def test_each_loss_has_its_cause_and_its_gap(tmp_path: Path) -> None:
+    text = (
+        line(1000, "INFO", "Connected")
+        + line(999, "INFO", "Ready, session_id=x")
+        + line(900, "WARNING", CLOSED.format(4009))
+        + line(900, "WARNING", ERROR)
+        + line(899, "INFO", "Reconnecting in 2s (attempt 1)...")
+        + line(897, "WARNING", "Reconnect failed: x")
+        + line(896, "INFO", "Reconnecting in 5s (attempt 2)...")
+        + line(890, "INFO", "WebSocket connected to wss://x")
+        + line(889, "INFO", "Session resumed")
+        + line(500, "WARNING", ERROR)
+        + line(499, "INFO", "Reconnecting in 2s (attempt 1)...")
+        + line(400, "INFO", "Connected")
+        + line(399, "INFO", "Ready, session_id=y")
+        + line(100, "WARNING", CLOSED.format("None"))
+    )
+    logs = look(text, tmp_path).logs
+    assert isinstance(logs, Logs)
+    first, second, third = episodes(logs.files[0].events)
+    assert (first.cause.reveal(), first.code, first.attempts, first.back) == ("closed", 4009, 2, Word("resumed"))
+    assert (round(first.held or 0), round(first.gap or 0)) == (99, 11)
+    assert (second.cause.reveal(), second.code, second.back, second.gap) == ("error", None, None, None)
+    assert round(second.held or 0) == 390
+    assert (third.code, third.attempts, round(third.held or 0), third.gap) == (None, 0, 299, None)
+
+
+def test_a_log_of_an_unknown_zone_is_no_log_without_drops(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    path.write_text(text_of(3.0, 6, 1.0, CLOSED.format(4000)))
+    os.utime(path, (time.time() - 400,) * 2)  # that tells no zone
+    with path.open("rb") as file:
+        seen = logfiles.read(file.fileno(), "gateway", str(path), PROFILE, None, time.time())
+    logs = Logs(profile=Word(PROFILE.id), files=[seen])
+    answer = flapping.match(View(replace(snapshot(sample()), logs=logs)))
+    assert isinstance(answer, Unknown)
+    assert "zone" in answer.lacks[0].reason.template
+
+
+def test_logs_that_may_not_be_read_are_no_logs_without_drops() -> None:
+    logs = Logs(profile=Word(PROFILE.id), missing=[ABSENT])
+    assert flapping.match(View(replace(snapshot(sample()), logs=logs))) == Unknown((ABSENT,))
 
 
 def test_two_lines_of_one_drop_count_once(tmp_path: Path) -> None:
