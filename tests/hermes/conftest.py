@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hermes_table import ROW, table
+from hermes_table import ROW, falls, table
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -12,4 +12,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if rows:
         terminalreporter.section("the real gateway: cases and signatures")
         for line in table(rows):
+            terminalreporter.line(line)
+        terminalreporter.section("the real gateway: which version falls into what, and the time to the verdict")
+        for line in falls(rows):
             terminalreporter.line(line)

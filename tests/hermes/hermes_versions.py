@@ -1,0 +1,145 @@
+"""What each version of the real gateway falls into and what it survives, where they differ or an operator would ask.
+
+A course is one gateway that is brought from state to state; each of them is judged. Only the last may be one from
+which it does not come back.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import hermes_healthy as healthy
+from hermes_cases import LISTENER, PLAIN, SOON
+from hermes_failing import CLOSE_TIMEOUT
+from hermes_gateway import Setting
+from hermes_patient import FIRST_BEAT, Case, Patient, wait_beats
+
+CLOSING_ON_REQUEST = (
+    "QQAdapter._listen_loop",
+    "QQAdapter._read_events",
+    "ClientWebSocketResponse.receive",
+    "ClientWebSocketResponse.close",
+)
+SHORT = Setting(constants={**SOON, "CONNECT_TIMEOUT_SECONDS": CLOSE_TIMEOUT}, first_beat=FIRST_BEAT)
+
+
+@dataclass(frozen=True)
+class Course:
+    """`stages`: their `reach`, `accepted` and `chain`; setting, surroundings and the like are those of the first."""
+
+    version: str
+    stages: tuple[Case, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.version}-{self.stages[-1].id}"
+
+
+def rest_refused(patient: Patient) -> None:
+    """F02's trigger, in a version that tries again: `/gateway` fails after a drop, and attempt follows attempt."""
+    wait_beats(patient, 1)
+    patient.server.switch(gateway="fail")
+    patient.server.close(4009)
+    patient.gateway.wait_log("Reconnect failed", count=3)
+
+
+def rest_again(patient: Patient) -> None:
+    """The platform's REST answers again, and so does the gateway, to which nobody did anything.
+
+    Its next heartbeat may be 30 s away: each attempt sets the interval back, and the heartbeat task sleeps by it.
+    """
+    had = len(patient.gateway.wait_log("Session resumed", count=0))
+    patient.server.switch(gateway="ok")
+    patient.gateway.wait_log("Session resumed", count=had + 1)
+    patient.server.say("hello")
+    patient.server.until("an answer to the user", lambda seen: seen["answers"] >= 1)
+
+
+def renewed(patient: Patient) -> None:
+    """F21's trigger, in a version that resumes: the platform renews its connection (4009), twice."""
+    had = patient.server.seen()["resumes"]
+    for count in (1, 2):
+        wait_beats(patient, 1)
+        patient.server.close(4009)
+        patient.server.until("a Resume", lambda seen, goal=had + count: seen["resumes"] >= goal)  # type: ignore[misc]
+    wait_beats(patient, 2)
+    assert patient.server.seen()["identifies"] == 1
+
+
+def asked_to_reconnect(patient: Patient) -> None:
+    """F01a: op 7, and a peer that chatters on and does not answer the CLOSE: the wait is within `receive()`."""
+    patient.server.switch(answer_close=False, chatter=CLOSE_TIMEOUT / 4)
+    closes = patient.server.seen()["closes"]
+    patient.server.cut("reconnect")
+    patient.server.until("CLOSE", lambda seen: seen["closes"] > closes)
+    began = time.monotonic()
+    patient.gateway.wait(lambda: time.monotonic() > began + 2 * CLOSE_TIMEOUT, "twice the close timeout")
+    assert patient.gateway.platform_state() == "connected"
+
+
+def request_ignored(patient: Patient) -> None:
+    """The same to a version that does not know op 7: it goes on as if nothing had been asked."""
+    had = patient.server.seen()
+    patient.server.cut("reconnect")
+    wait_beats(patient, 3)
+    seen = patient.server.seen()
+    assert (seen["closes"], seen["connections"]) == (had["closes"], had["connections"])
+
+
+def intent_refused(patient: Patient) -> None:
+    """F16: a code that no new attempt can heal, known as such."""
+    patient.server.close(4014)
+    patient.gateway.wait_log("Bot is intent not authorized")
+    patient.gateway.wait(lambda: patient.gateway.platform_state() == "fatal", "state fatal")
+
+
+def intent_refused_unknown(patient: Patient) -> None:
+    """The same code in a version that takes it for any other: it comes back, to be refused again."""
+    connections = patient.server.seen()["connections"]
+    patient.server.close(4014)
+    patient.server.until("a new connection", lambda seen: seen["connections"] > connections)
+    wait_beats(patient, 2)
+
+
+def answered_again(patient: Patient) -> None:
+    patient.server.switch(ack=True)
+    wait_beats(patient, 2)
+
+
+IDLE = Case("idle", healthy.idle, setting=SHORT, chain=LISTENER)
+KEPT = Case("events-lost", renewed, chain=LISTENER)
+OP7 = Case("op-7", asked_to_reconnect, frozenset({"close-hang"}), chain=CLOSING_ON_REQUEST)
+REFUSED = Case("intent-refused", intent_refused, frozenset({"fatal-close"}), setting=SHORT)
+OF_FIRST = {case.id: case for case in PLAIN}
+
+BEATS = (
+    replace(OF_FIRST["missing-ack"], setting=SHORT),
+    Case("answered-again", answered_again, chain=LISTENER),
+    OF_FIRST["not-ready"],
+    REFUSED,
+)
+
+COURSES = (
+    Course(
+        "0.14.0",
+        (
+            IDLE,
+            Case("op-7", request_ignored, chain=LISTENER),
+            Case("intent-refused", intent_refused_unknown, chain=LISTENER),
+        ),
+    ),
+    Course("0.16.0", (OF_FIRST["hot-loop"],)),
+    Course("0.16.0", (IDLE, KEPT, OP7)),
+    Course("0.16.0", BEATS),
+    Course("0.16.0", (OF_FIRST["dead-listener"],)),
+    Course(
+        "0.19.0",
+        (IDLE, KEPT, Case("hot-loop", rest_refused), Case("recovered", rest_again, chain=LISTENER), OP7),
+    ),
+    Course("0.19.0", BEATS),
+    *(
+        Course("0.19.0", (OF_FIRST[id],))
+        for id in ("dead-listener", "close-hang", "write-stuck", "blocked-in-pipe", "blocked-in-dns", "bounded-close")
+    ),
+)

@@ -1,0 +1,45 @@
+"""Later versions of the real gateway, each in its own virtual environment: what they fall into, what they survive."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import hermes_environment
+import pytest
+from hermes_looks import assert_accepted, assert_chains, look
+from hermes_patient import hermes
+from hermes_table import ROW, row
+from hermes_versions import COURSES, Course
+
+pytestmark = pytest.mark.hermes
+Record = Callable[[str, object], None]
+
+
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.id)
+def test_verdicts(course: Course, tmp_path: Path, record_property: Record) -> None:
+    if any(stage.root for stage in course.stages) and os.geteuid() != 0:
+        pytest.skip("run the tests as root: the case needs a namespace of its own")
+    first, home = replace(course.stages[0], reach=lambda patient: None), tmp_path / "home"
+    began = time.monotonic()
+    with hermes(first, python_of(course.version), home) as patient:
+        for stage in course.stages:
+            stage.reach(patient)
+            reached = time.monotonic()
+            snapshot, diagnosis = look(patient)
+            told = time.monotonic()
+            record_property(ROW, row(course.version, stage, diagnosis, reached - began, told - reached))
+            assert patient.gateway.process.poll() is None
+            assert_accepted(stage, diagnosis)
+            assert_chains(stage, snapshot)
+            began = told
+
+
+def python_of(version: str) -> Path:
+    try:
+        return hermes_environment.python_of(version)
+    except hermes_environment.NotMade as error:
+        pytest.skip(str(error))
