@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Word
-from qqdiag.redact import Redacted
+from qqdiag.redact import RULE, Privacy, Redacted
 from qqdiag.redact.known import known_of
 from qqdiag.redact.selfcheck import rendered
 from qqdiag.render import issue, jsonout, markdown, terminal
@@ -20,7 +20,14 @@ FORMS: dict[str, Callable[[Redacted], str]] = {
 }
 
 
-def page(snapshot: Snapshot, diagnosis: Diagnosis, form: str, raw: bool = False, width: int = 0) -> str:
+def page(
+    snapshot: Snapshot,
+    diagnosis: Diagnosis,
+    form: str,
+    raw: bool = False,
+    width: int = 0,
+    privacy: Privacy = RULE,
+) -> str:
     """The text in the format `form` (a key of `FORMS`); with a `width`, coloured and wrapped for a terminal.
 
     Raises LeakRefused when it would hold a private value.
@@ -29,4 +36,4 @@ def page(snapshot: Snapshot, diagnosis: Diagnosis, form: str, raw: bool = False,
     if form == "text" and width:
         render = lambda redacted: terminal.coloured(redacted, width)  # noqa: E731
     also = known_of(snapshot.pid) if snapshot.origin == Word("live") else ()
-    return rendered(render, snapshot, diagnosis, raw, also, facts=form in ("json", "issue"))
+    return rendered(render, snapshot, diagnosis, raw, also, facts=form in ("json", "issue"), privacy=privacy)

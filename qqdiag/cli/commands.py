@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qqdiag.cli import options
-from qqdiag.cli.console import emit, note, progress, width
+from qqdiag.cli.console import emit, note, progress, shown_path, width
 
 if TYPE_CHECKING:
     from qqdiag.finding import Diagnosis
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @options.sysroot
 @options.as_json
 @options.raw
+@options.drop
+@options.verbose
 def inspect(
     target: str | None,
     interval: float,
@@ -38,12 +40,14 @@ def inspect(
     sysroot: Path | None,
     as_json: bool,
     raw: bool,
+    drop: tuple[str, ...],
+    verbose: bool,
 ) -> int:
     """Say why a gateway is silent, the verdict first and last.
 
     Example: qqdiag inspect 1234 --interval 2
     """
-    return look_at(target, interval, pause, as_json, raw, deep, sysroot, variables)
+    return look_at(target, interval, pause, as_json, raw, deep, sysroot, variables, drop, verbose)
 
 
 @click.command()
@@ -57,6 +61,11 @@ def inspect(
 @click.option("--raw/--redact", "--no-redact/", default=False, help="Keep private values, and say so on the page.")
 @click.option("--issue", is_flag=True, help="Above the page: title, labels and known threads for an issue tracker.")
 @click.option("--exit-code", is_flag=True, help="End with the code of the verdict instead of 0.")
+@options.drop
+@options.mask_code
+@options.pseudonym_key
+@options.log_text
+@options.verbose
 def report(
     target: str | None,
     interval: float,
@@ -68,22 +77,42 @@ def report(
     raw: bool,
     issue: bool,
     exit_code: bool,
+    drop: tuple[str, ...],
+    mask_code: bool,
+    pseudonym_key: Path | None,
+    log_text: bool,
+    verbose: bool,
 ) -> int:
     """Write a page that can be posted: nothing in it names a person, a host or a secret.
 
     Example: qqdiag report 1234 -o report.md
     """
+    from qqdiag import pseudonym_key as keys
     from qqdiag.exits import of_diagnosis
-    from qqdiag.output import write_private
     from qqdiag.publish import page
+    from qqdiag.redact import Privacy
 
-    snapshot, diagnosis = _examine(target, interval, pause, sysroot=sysroot, variables=variables)
-    text = page(snapshot, diagnosis, "issue" if issue else form, raw)
+    key = keys.read(pseudonym_key) if pseudonym_key is not None else b""
+    privacy = Privacy(mask_code, key, log_text, tuple(dict.fromkeys(drop)))
+    snapshot, diagnosis = _examine(target, interval, pause, sysroot=sysroot, variables=variables, verbose=verbose)
+    text = page(snapshot, diagnosis, "issue" if issue else form, raw, privacy=privacy)
     if output is None or str(output) == "-":
         emit(text)
     else:
-        write_private(output, text.encode("utf-8", "backslashreplace"))
+        _write(output, text, raw)
+    if log_text and not raw:
+        note("it holds log lines: people's names and words may be among them. Read it before you post it")
     return of_diagnosis(diagnosis) if exit_code else 0
+
+
+def _write(output: Path, text: str, raw: bool) -> None:
+    """A private page says so in its name too, whatever it was to be called."""
+    from qqdiag.output import write_private
+
+    if raw and "PRIVATE" not in output.name:
+        output = output.with_name(f"{output.stem}.PRIVATE{output.suffix}")
+        note(f"it holds private values, and so its name is {shown_path(output)}")
+    write_private(output, text.encode("utf-8", "backslashreplace"))
 
 
 @click.command()
@@ -158,17 +187,21 @@ def look_at(
     deep: bool = False,
     sysroot: Path | None = None,
     variables: bool = False,
+    drop: tuple[str, ...] = (),
+    verbose: bool = False,
 ) -> int:
     """Examine a target, print it, and give the exit code of the verdict."""
     from qqdiag.exits import of_diagnosis
     from qqdiag.publish import page
+    from qqdiag.redact import Privacy
 
-    snapshot, diagnosis = _examine(target, interval, pause, deep, sysroot, variables)
+    snapshot, diagnosis = _examine(target, interval, pause, deep, sysroot, variables, verbose)
     if raw:
         from qqdiag.run import with_sources
 
         snapshot = with_sources(snapshot)
-    emit(page(snapshot, diagnosis, "json" if as_json else "text", raw, width()))
+    privacy = Privacy(drop=tuple(dict.fromkeys(drop)))
+    emit(page(snapshot, diagnosis, "json" if as_json else "text", raw, width(), privacy))
     return of_diagnosis(diagnosis)
 
 
@@ -179,12 +212,13 @@ def _examine(
     deep: bool = False,
     sysroot: Path | None = None,
     variables: bool = False,
+    verbose: bool = False,
 ) -> tuple[Snapshot, Diagnosis]:
     from qqdiag.diagnose import diagnose
     from qqdiag.run import take
     from qqdiag.target import resolve
 
-    with progress() as step:
+    with progress(verbose) as step:
         found = resolve(target, sysroot, closed=True)
         snapshot = take(found, interval, pause=pause, deep=deep, variables=variables, progress=step)
     return snapshot, diagnose(snapshot)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -35,9 +37,15 @@ def emit(text: str) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """Gives what is to be told of each step; on a terminal, a step that takes over a second is then named."""
+def progress(verbose: bool = False) -> Iterator[Callable[[str], None]]:
+    """Gives what is to be told of each step, whose names are ours.
+
+    On a terminal, a step that takes over a second is then named; `verbose`: each with its time once it has ended.
+    """
     current = [""]
+    if verbose:
+        yield from _each_step()
+        return
     if not sys.stderr.isatty():
         yield current.append
         return
@@ -54,6 +62,27 @@ def progress() -> Iterator[Callable[[str], None]]:
         yield current.append
     finally:
         done.set()
+
+
+def _each_step() -> Iterator[Callable[[str], None]]:
+    began = [("begin", time.monotonic())]
+
+    def step(name: str) -> None:
+        before, since = began[-1]
+        click.echo(f"qqdiag: {before}: {time.monotonic() - since:.3f} s", err=True)
+        began.append((name, time.monotonic()))
+
+    yield step
+    step("")
+
+
+def shown_path(path: Path) -> str:
+    """The caller's own path, without what a terminal would act upon."""
+    from qqdiag.model import Path as PathText
+    from qqdiag.model import Say
+    from qqdiag.redact import sentence, text_of
+
+    return text_of(sentence(Say("{path}", path=PathText(str(path))), raw=True))
 
 
 def note(text: str) -> None:

@@ -6,6 +6,12 @@ from pathlib import Path
 
 import click
 
+# redact/leave_out.py has them too: it is not imported here, so that `qqdiag --help` stays quick. A test compares them.
+SECTIONS = (
+    *("evidence", "timeline", "tasks", "heap", "locks", "sockets", "threads", "gateway", "process"),
+    *("checked", "missing"),
+)
+
 target = click.argument("target", required=False)
 interval = click.option(
     "--interval", type=click.FloatRange(0, 3600), default=1.0, show_default=True, help="Seconds between two samples."
@@ -26,4 +32,19 @@ raw = click.option("--raw", is_flag=True, help="Show private values too: for you
 output = click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write, mode 0600; - is stdout.")
 required_output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write, mode 0600."
+)
+drop = click.option("--drop", multiple=True, type=click.Choice(SECTIONS), help="Leave a section out; may be repeated.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Tell each step and how long it took, on stderr.")
+mask_code = click.option("--mask-code", is_flag=True, help="Hide the names and paths of code that is not public.")
+pseudonym_key = click.option(
+    "--pseudonym-key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Names that stay the same in each report made with this file (mode 0600, 32 random bytes).",
+)
+log_text = click.option(
+    "--with-log-text",
+    "log_text",
+    is_flag=True,
+    help="Show log lines, what looks private masked: read it before posting.",
 )

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, final
 
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Say
 from qqdiag.redact.document import SCHEMA_VERSION, document
+from qqdiag.redact.leave_out import without
+from qqdiag.redact.masked_code import MaskedCode
+from qqdiag.redact.privacy import RULE, Privacy
 from qqdiag.redact.publisher import Public, Publisher
-from qqdiag.redact.shown import Shown, text_of
+from qqdiag.redact.shown import Shown, show, text_of
 from qqdiag.report import build
-from qqdiag.report.document import Report, convert
+from qqdiag.report.document import Cell, Report, convert
 from qqdiag.snapshot import Snapshot
 
-__all__ = ["SCHEMA_VERSION", "Public", "Redacted", "Shown", "redact", "sentence", "text_of"]
+__all__ = ["RULE", "SCHEMA_VERSION", "Privacy", "Public", "Redacted", "Shown", "redact", "sentence", "text_of"]
 
 _TOKEN: Final = object()
 
 
 @final
 class Redacted:
-    """A report and a JSON document made of public values alone; `raw` says that the operator asked for all of it."""
+    """A report and a JSON document made of public values alone; `raw` says that the operator asked for all of it.
 
-    __slots__ = ("document", "masked", "raw", "report")
+    `masked`: how many values of each class stand there under another name. `searched`: how many private values the
+    self-check looks for. `dropped`: the sections that were left out. `log_text`: whether log lines are shown.
+    """
+
+    __slots__ = ("document", "dropped", "log_text", "masked", "raw", "report", "searched")
 
     def __init__(
         self,
@@ -30,6 +38,8 @@ class Redacted:
         document: dict[str, Public],
         masked: dict[str, int],
         raw: bool,
+        privacy: Privacy = RULE,
+        searched: int = 0,
         token: object = None,
     ) -> None:
         if token is not _TOKEN:
@@ -38,17 +48,37 @@ class Redacted:
         self.document = document
         self.masked = masked
         self.raw = raw
+        self.dropped = tuple(show(section) for section in privacy.drop)
+        self.log_text = privacy.log_text
+        self.searched = searched
 
 
 def redact(
-    snapshot: Snapshot, diagnosis: Diagnosis, raw: bool = False, *, blank: bool = False, facts: bool = True
+    snapshot: Snapshot,
+    diagnosis: Diagnosis,
+    raw: bool = False,
+    *,
+    blank: bool = False,
+    facts: bool = True,
+    privacy: Privacy = RULE,
+    searched: int = 0,
 ) -> Redacted:
-    """Every value by its type. Without `facts` the JSON document is left empty, which is faster."""
-    publisher = Publisher(raw=raw, blank=blank)
-    report = convert(build(snapshot, diagnosis), publisher.cell)
+    """Every value by its type. Without `facts` the JSON document is left empty, which is faster.
+
+    `searched`: how many private values the self-check will look for, which the page says.
+    """
+    mask = MaskedCode(snapshot) if privacy.mask_code else None
+    publisher = Publisher(raw=raw, blank=blank, key=privacy.key, mask=mask)
+    for section in privacy.drop:
+        snapshot, diagnosis = without(section, snapshot, diagnosis)
+    report = convert(_but(build(snapshot, diagnosis), privacy.drop), publisher.cell)
     masked = dict(publisher.names.masked)  # in the report, which says so: the document holds more
-    tree = document(snapshot, diagnosis, publisher) if facts else {}
-    return Redacted(report, tree, masked, raw, _TOKEN)
+    tree = document(snapshot, diagnosis, publisher, privacy.drop) if facts else {}
+    return Redacted(report, tree, masked, raw, privacy, searched, _TOKEN)
+
+
+def _but(report: Report[Cell], drop: tuple[str, ...]) -> Report[Cell]:
+    return replace(report, sections=tuple(section for section in report.sections if section.id not in drop))
 
 
 def sentence(say: Say, raw: bool = False) -> Shown:

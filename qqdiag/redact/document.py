@@ -15,7 +15,9 @@ _UNITS = frozenset({"", "%", "s", "ms", "B"})
 _DIGEST = re.compile(r"[a-z0-9:.-]{1,64}")
 
 
-def document(snapshot: Snapshot, diagnosis: Diagnosis, publisher: Publisher) -> dict[str, Public]:
+def document(
+    snapshot: Snapshot, diagnosis: Diagnosis, publisher: Publisher, dropped: tuple[str, ...] = ()
+) -> dict[str, Public]:
     """Target, verdict, findings, what is missing and the snapshot. `omitted`: rows left out of its tables."""
     facts = publisher.tree(snapshot)
     return {
@@ -27,6 +29,7 @@ def document(snapshot: Snapshot, diagnosis: Diagnosis, publisher: Publisher) -> 
         "missing": [_missing(section, missing, publisher) for section, missing in diagnosis.missing],
         "pause_ms": round(snapshot.pause * 1000, 3),
         "omitted": {**publisher.omitted},
+        "dropped": [publisher.text(Word(section)) for section in dropped],
         "snapshot": facts,
     }
 

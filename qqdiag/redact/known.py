@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from qqdiag.redact.selfcheck import Private
+from qqdiag.redact.private_values import Private
 
 _LONGEST = 200_000
 _MOST = 2000

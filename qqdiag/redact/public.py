@@ -26,6 +26,14 @@ _TASK_NAMES = re.compile(
     r"|MainThread|QueueFeederThread|QueueManagerThread|pymain|uvloop|python(3(\.[0-9]{1,2})?)?|hermes|qqdiag"
 )
 
+# Hosts of the platforms' and models' vendors: whom a gateway talks to is the same for all who run it.
+_VENDORS = re.compile(
+    r"(?:api\.sgroup\.qq\.com|sandbox\.api\.sgroup\.qq\.com|bots\.qq\.com|q\.qq\.com"
+    r"|api\.telegram\.org|discord\.com|gateway\.discord\.gg|slack\.com|open\.feishu\.cn|api\.dingtalk\.com"
+    r"|qyapi\.weixin\.qq\.com|api\.openai\.com|api\.anthropic\.com|openrouter\.ai|api\.deepseek\.com"
+    r"|dashscope\.aliyuncs\.com|open\.bigmodel\.cn|api\.moonshot\.cn|generativelanguage\.googleapis\.com|github\.com)"
+)
+
 _INSTALLED = re.compile(r".*/(?:site|dist)-packages/")
 # lib/python3.12/asyncio/tasks.py, lib64/python3.13t/…, and lib/python312.zip
 _STANDARD = re.compile(r".*/(?:python3\.[0-9]{1,2}t?|python3[0-9]{1,2}\.zip)/")
@@ -58,6 +66,12 @@ def code_path(value: str) -> str | None:
         if found := known.match(value):
             return _tail(value[found.end() :], 6)
     return _tail(_PERSONAL.sub("", value, count=1), 2)
+
+
+def host(value: str) -> str | None:
+    """A vendor's public host; a name below one may be a customer's own."""
+    name = value.lower().rstrip(".")
+    return name if _VENDORS.fullmatch(name) else None
 
 
 def task_name(value: str) -> str | None:

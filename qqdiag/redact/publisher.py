@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from qqdiag.model import Say, Text, Value
+from qqdiag.redact.masked_code import MaskedCode
 from qqdiag.redact.numbers import number
 from qqdiag.redact.pseudonyms import Pseudonyms
 from qqdiag.redact.shown import Shown, show, show_raw
@@ -27,8 +28,11 @@ class Publisher:
     certainly not private.
     """
 
-    def __init__(self, *, raw: bool = False, blank: bool = False) -> None:
-        self.names = Pseudonyms()
+    def __init__(
+        self, *, raw: bool = False, blank: bool = False, key: bytes = b"", mask: MaskedCode | None = None
+    ) -> None:
+        self.names = Pseudonyms(key)
+        self.mask = mask
         self.raw = raw
         self.blank = blank
         self.omitted: dict[str, int] = {}  # rows left out, by the name of their table
@@ -54,11 +58,11 @@ class Publisher:
     def _text(self, text: Text) -> Shown:
         if self.raw:
             return show_raw(text.reveal())
-        if self.blank and private(text):
+        if self.blank and private(text, self.mask):
             return show(BLANK)
         if self.blank and (shape := as_it_is(text)) is not None:  # so that no fault of a conversion gets in here
             return show(shape)
-        return show(convert(text, self.names))
+        return show(convert(text, self.names, self.mask))
 
     def tree(self, value: object) -> Public:
         """A struct of the snapshot with everything below it. `TypeError` for a type that has no public form."""

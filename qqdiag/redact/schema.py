@@ -37,6 +37,7 @@ def json_schema() -> Schema:
             "missing": _array(_object({"section": OPTIONAL_STRING, "reason": STRING, "hint": STRING})),
             "pause_ms": {"type": "number", "minimum": 0, "description": "milliseconds that the target stood still"},
             "omitted": {"type": "object", "additionalProperties": COUNT, "description": "rows left out, by table"},
+            "dropped": {"type": "array", "items": STRING, "description": "sections left out with --drop"},
             "snapshot": snapshot,
         }
     )

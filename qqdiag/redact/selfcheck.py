@@ -7,41 +7,41 @@ no run of 8 characters of a private value may occur, unless the blank rendering 
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import replace
 from typing import NamedTuple
-from urllib.parse import quote
-
-import msgspec
 
 from qqdiag.errors import LeakRefused
 from qqdiag.finding import Diagnosis
-from qqdiag.model import CodePath, Say, Text, Word
-from qqdiag.redact import Redacted, redact
-from qqdiag.redact.texts import private
+from qqdiag.model import Say, Word
+from qqdiag.redact import RULE, Privacy, Redacted, redact
+from qqdiag.redact.leave_out import SECTIONS
+from qqdiag.redact.masked_code import MaskedCode
+from qqdiag.redact.private_values import Private, private_values
+from qqdiag.redact.spellings import spellings
 from qqdiag.snapshot import Snapshot
 
-_PLAIN = frozenset({int, float, str, bool, type(None)})
 _RUN = 8
 _SQUEEZED_RUN = 10
 _SHORTEST = 4  # shorter values are not searched: they occur in any text
 _LONGEST = 8000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_PSEUDONYM = re.compile(r"<[a-z]+-[0-9]+>")
+_PSEUDONYM = re.compile(r"<[a-z]+-[0-9a-f]+>")
+_GAP = "\x01"  # where something was taken out: what stands before it and behind it was never together
 _SPACE = re.compile(r"\s+")
-_JOINTS = re.compile(r"[\W_]+")
+_JOINTS = re.compile(rf"[^\w{_GAP}]+|_+")
 
 
-class Private(NamedTuple):
-    """A value that may not be seen, its class, and where it was read."""
+class _Page(NamedTuple):
+    """A rendering to be searched, and the blank one beside it."""
 
-    value: str
-    kind: str
-    source: str
+    body: str
+    runs: set[str]
+    squeezed: str
+    blank: str
+    squeezed_blank: str
 
 
 def rendered(
@@ -51,39 +51,70 @@ def rendered(
     raw: bool = False,
     also: Iterable[Private] = (),
     facts: bool = False,
+    privacy: Privacy = RULE,
 ) -> str:
     """The text that `render` makes, checked. `LeakRefused` when it holds a private value."""
-    text = render(redact(snapshot, diagnosis, raw, facts=facts))
-    if not raw:
-        blank = render(redact(snapshot, diagnosis, blank=True, facts=facts))
-        check(text, blank, [*private_values(snapshot, diagnosis), *also])
-    return text
+    if raw:
+        return render(redact(snapshot, diagnosis, raw, facts=facts, privacy=privacy))
+    mask = MaskedCode(snapshot) if privacy.mask_code else None
+    values = list(dict.fromkeys([*private_values(snapshot, diagnosis, mask=mask), *also]))
+    count = len(values)
+
+    def look(privacy: Privacy) -> tuple[str, Private | None]:
+        text = render(redact(snapshot, diagnosis, facts=facts, privacy=privacy, searched=count))
+        blank = render(redact(snapshot, diagnosis, blank=True, facts=facts, privacy=privacy, searched=count))
+        return text, leak(text, blank, values)
+
+    text, found = look(privacy)
+    if found is None:
+        return text
+    others = (section for section in SECTIONS if section not in privacy.drop)
+    without = ((section, look(replace(privacy, drop=(*privacy.drop, section)))[1]) for section in others)
+    raise _refusal(found, next((section for section, still in without if still != found), None))
 
 
 def check(text: str, blank: str, values: Iterable[Private]) -> None:
     """`LeakRefused` when `text` holds a run of one of the values that `blank` does not hold."""
+    found = leak(text, blank, values)
+    if found is not None:
+        raise _refusal(found, None)
+
+
+def leak(text: str, blank: str, values: Iterable[Private]) -> Private | None:
+    """The first of the values of which `text` holds a run that `blank` does not hold."""
     safe = set(blank.splitlines())
-    body = _legible("\n".join(line for line in text.splitlines() if line not in safe))
-    blank = _legible(blank)
+    body = _legible("\n".join(_GAP if line in safe else line for line in text.splitlines()))
     runs = {body[start : start + _RUN] for start in range(len(body) - _RUN + 1)}
-    squeezed, squeezed_blank = _squeeze(body), _squeeze(blank)
-    for value in dict.fromkeys(values):
-        found = _leaked(value.value[:_LONGEST], body, runs, blank) or _squeezed(value.value, squeezed, squeezed_blank)
-        if found:
-            raise LeakRefused(
-                Say(
-                    "a value of class {kind}, read from {source}, would have been in the output: nothing was written",
-                    kind=Word(value.kind),
-                    source=Word(value.source),
-                ),
-                Say("please report this sentence as it is; --raw shows the output to you alone"),
-            )
+    blank = _legible(blank)
+    page = _Page(body, runs, _squeeze(body), blank, _squeeze(blank))
+    return next((value for value in values if _leaked(value, page) or _squeezed(value, page)), None)
 
 
-def _leaked(value: str, body: str, runs: set[str], blank: str) -> bool:
-    if _SHORTEST <= len(value) < _RUN + 2 and _as_word(value, body) and not _as_word(value, blank):
+def _refusal(found: Private, section: str | None) -> LeakRefused:
+    kind, source = Word(found.kind), Word(found.source)
+    if section is None:
+        said = Say(
+            "a value of class {kind}, read from {source}, would have been in the output: nothing was written",
+            kind=kind,
+            source=source,
+        )
+        return LeakRefused(said, Say("please report this sentence as it is; --raw shows the output to you alone"))
+    said = Say(
+        "a value of class {kind}, read from {source}, would have been in the section {section}: nothing was written",
+        kind=kind,
+        source=source,
+        section=Word(section),
+    )
+    hint = Say("without it: --drop {section}; and please report this sentence as it is", section=Word(section))
+    return LeakRefused(said, hint)
+
+
+def _leaked(private: Private, page: _Page) -> bool:
+    value = private.value[:_LONGEST]
+    if _SHORTEST <= len(value) < _RUN + 2 and _as_word(value, page.body) and not _as_word(value, page.blank):
         return True
-    return any(run in runs and run not in blank for spelling in _spellings(value) for run in _runs(spelling))
+    found = (run for spelling in spellings(value, private.kind) for run in _runs(spelling))
+    return any(run in page.runs and run not in page.blank for run in found)
 
 
 def _as_word(value: str, text: str) -> bool:
@@ -94,22 +125,10 @@ def _runs(text: str) -> Iterator[str]:
     return (text[start : start + _RUN] for start in range(len(text) - _RUN + 1))
 
 
-def _spellings(value: str) -> Iterator[str]:
-    """The forms in which a value gets into a text by accident."""
-    yield from {value, value.lower(), value.upper(), value[::-1], quote(value, safe=""), json.dumps(value)[1:-1]}
-    data = value.encode("utf-8", "surrogateescape")
-    if len(data) >= 6:
-        yield data.hex()
-        yield data.hex().upper()
-        for shift in range(3):
-            # What stands before and behind the value changes the first and last characters of its base64 form.
-            yield base64.b64encode(bytes(shift) + data).decode("ascii").rstrip("=")[2 * (shift > 0) + shift : -1]
-
-
-def _squeezed(value: str, body: str, blank: str) -> bool:
-    small = _squeeze(value[:_LONGEST])
+def _squeezed(private: Private, page: _Page) -> bool:
+    small = _squeeze(private.value[:_LONGEST].replace(_GAP, ""))
     runs = (small[start : start + _SQUEEZED_RUN] for start in range(len(small) - _SQUEEZED_RUN + 1))
-    return any(run in body and run not in blank for run in runs)
+    return any(run in page.squeezed and run not in page.squeezed_blank for run in runs)
 
 
 def _squeeze(text: str) -> str:
@@ -118,49 +137,5 @@ def _squeeze(text: str) -> str:
 
 def _legible(text: str) -> str:
     """As a reader sees it: without colours, line ends, our pseudonyms and characters of no width (category Cf)."""
-    text = _SPACE.sub(" ", _PSEUDONYM.sub(" ", _COLOUR.sub("", text)))
+    text = _SPACE.sub(" ", _PSEUDONYM.sub(_GAP, _COLOUR.sub("", text)))
     return text if text.isascii() else "".join(one for one in text if unicodedata.category(one) != "Cf")
-
-
-def private_values(*roots: object) -> list[Private]:
-    """Every private text below the given structs, each once, with the field it was read from."""
-    found: dict[Text, Private] = {}
-    judged: set[Text] = set()
-    met: dict[int, Text] = {}  # by identity: a snapshot of many tasks shares most of its texts
-    todo: list[tuple[object, str]] = [(root, "report") for root in roots]
-    while todo:
-        value, source = todo.pop()
-        if isinstance(value, msgspec.Struct):
-            todo += _of_struct(value, met)
-        elif isinstance(value, list):
-            todo += [(item, source) for item in value if type(item) not in _PLAIN and id(item) not in met]
-        elif isinstance(value, Text):
-            met[id(value)] = value
-            if value not in judged:
-                judged.add(value)
-                if private(value) or isinstance(value, CodePath):
-                    found[value] = Private(value.reveal(), type(value).__name__, source)
-        elif not isinstance(value, int | float | str | None):
-            todo += _of_other(value, source)
-    return list(found.values())
-
-
-def _of_struct(value: msgspec.Struct, met: dict[int, Text]) -> list[tuple[object, str]]:
-    """What its fields hold, but for numbers, empty lists and texts that were met."""
-    found: list[tuple[object, str]] = []
-    for name in value.__struct_fields__:
-        inner = getattr(value, name)
-        if type(inner) not in _PLAIN and id(inner) not in met and inner != []:
-            found.append((inner, f"{type(value).__name__}.{name}"))
-    return found
-
-
-def _of_other(value: object, source: str) -> list[tuple[object, str]]:
-    if isinstance(value, tuple):
-        return [(item, source) for item in value]
-    if isinstance(value, Say):
-        return [(inner, source) for inner in value.values.values()]
-    kind = type(value).__name__
-    if is_dataclass(value):
-        return [(getattr(value, field.name), f"{kind}.{field.name}") for field in fields(value)]
-    raise TypeError(f"the self-check does not know {kind}")

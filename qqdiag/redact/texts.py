@@ -21,6 +21,7 @@ from qqdiag.model import (
     Word,
 )
 from qqdiag.redact import public
+from qqdiag.redact.masked_code import MaskedCode
 from qqdiag.redact.pseudonyms import Pseudonyms, bucket, canonical
 
 Conversion = Callable[[str, Pseudonyms], str]
@@ -35,9 +36,11 @@ _COMMANDS = (
 _OUR_WORDS = frozenset(_COMMANDS.split())
 
 
-def private(text: Text) -> bool:
+def private(text: Text, mask: MaskedCode | None = None) -> bool:
     """Whether nothing of the value itself may be seen. The self-check asks this too, without any conversion."""
     value = text.reveal()
+    if mask is not None and mask.hides(text):
+        return True
     if isinstance(text, Address):
         ip = canonical(value)
         return not (ip and (ip.is_loopback or ip.is_unspecified))
@@ -53,14 +56,24 @@ def as_it_is(text: Text) -> str | None:
     return judge(text.reveal()) if judge is not None else None
 
 
-def convert(text: Text, names: Pseudonyms) -> str:
+def convert(text: Text, names: Pseudonyms, mask: MaskedCode | None = None) -> str:
     """The public form of a text; `TypeError` for a class that has none."""
     conversion = _CONVERSIONS.get(type(text))
     if conversion is None:
         raise TypeError(f"no public form is declared for {type(text).__name__}")
-    if private(text):
+    if private(text, mask):
         names.note(text)
+    if mask is not None and mask.hides(text):
+        return _hidden(text, names)
     return conversion(text.reveal(), names)
+
+
+def _hidden(text: Text, names: Pseudonyms) -> str:
+    """Of somebody's own code only whether two places are the same one."""
+    value = text.reveal()
+    if isinstance(text, TaskName):
+        return _task_name(value.partition(" (")[0], names)
+    return f"<{names.name('file' if isinstance(text, CodePath) else 'code', value)}>"
 
 
 def _word(value: str, names: Pseudonyms) -> str:
@@ -84,7 +97,7 @@ def _address(value: str, names: Pseudonyms) -> str:
 
 
 def _host(value: str, names: Pseudonyms) -> str:
-    return f"<{names.name('host', value.lower().rstrip('.'))}>"
+    return public.host(value) or f"<{names.name('host', value.lower().rstrip('.'))}>"
 
 
 def _user(value: str, names: Pseudonyms) -> str:
@@ -136,4 +149,5 @@ _JUDGES: dict[type[Text], Callable[[str], str | None]] = {
     Name: public.name,
     CodePath: public.code_path,
     TaskName: public.task_name,
+    Host: public.host,
 }

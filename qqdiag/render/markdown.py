@@ -9,26 +9,32 @@ from __future__ import annotations
 import re
 
 from qqdiag.redact import Redacted, Shown, text_of
+from qqdiag.render.footer import LOG_TEXT, footer
 from qqdiag.render.lines import one_line, section_lines
 from qqdiag.render.terminal import PRIVATE
 from qqdiag.report.document import Section
+from qqdiag.report.order import place
 
 LONGEST = 60_000  # characters; GitHub refuses bodies over 65,536
 _VERDICT_LINES = 12
-_FOLDED_FIRST = ("process", "timeline", "tasks", "sockets", "threads", "gateway", "checked", "missing")
-_RESERVE = 200
+_LARGEST = LONGEST // 2  # of one section: so that it does not leave all others out
+_RESERVE = 300
+_FRAME = 200  # characters around the lines of a fold
+_LEAST = 3  # lines that a fold is worth
+_ALL = "`--format text` has all."
 
 
 def text(redacted: Redacted) -> str:
     """The whole page, cut from the bottom where it would be too long."""
-    parts = ["## qqdiag report\n"]
+    head = ["## qqdiag report\n", _verdict(redacted)]
+    if redacted.log_text:
+        head.insert(0, f"**{LOG_TEXT}**\n")
     if redacted.raw:
-        parts.insert(0, f"**{PRIVATE}**\n")
-    parts.append(_verdict(redacted))
-    sections = sorted(redacted.report.sections, key=_order)
-    parts += [_fold(section) for section in sections]
-    parts.append(_footer(redacted))
-    return _cut(parts)
+        head.insert(0, f"**{PRIVATE}**\n")
+    foot = " ".join(footer(redacted)) + "\n"
+    room = LONGEST - _RESERVE - sum(len(part) + 1 for part in (*head, foot))
+    sections = sorted(redacted.report.sections, key=lambda section: place(section.id))
+    return "\n".join([*head, *_folds(sections, room), foot])
 
 
 def fenced(lines: list[str]) -> str:
@@ -49,31 +55,31 @@ def _verdict(redacted: Redacted) -> str:
     return fenced(lines)
 
 
-def _fold(section: Section[Shown]) -> str:
-    lines = [line.text for line in section_lines(section)]
+def _folds(sections: list[Section[Shown]], room: int) -> list[str]:
+    """As many as fit, the last of them cut; and how many more there were."""
+    folds: list[str] = []
+    for position, section in enumerate(sections):
+        fold = _fold(section, min(room, _LARGEST))
+        if fold is None:
+            left = ", ".join(section.id for section in sections[position:])
+            folds.append(f"{len(sections) - position} parts left out, the page would be too long: {left}. {_ALL}\n")
+            break
+        folds.append(fold)
+        room -= len(fold) + 1
+    return folds
+
+
+def _fold(section: Section[Shown], room: int) -> str | None:
+    """A section of at most `room` characters, cut from its bottom; None where not even its head fits."""
     title = text_of(section.title)
+    lines = [line.text for line in section_lines(section)]
+    room -= len(title) + _FRAME + 2 * max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    kept, used = 0, 0
+    while kept < len(lines) and used + len(lines[kept]) + 1 <= room:
+        used += len(lines[kept]) + 1
+        kept += 1
+    if kept < min(len(lines), _LEAST):
+        return None
+    if kept < len(lines):
+        lines = [*lines[:kept], f"... {len(lines) - kept} lines left out, the page would be too long. {_ALL}"]
     return f"<details><summary>{title}</summary>\n\n{fenced(lines)}\n</details>\n"
-
-
-def _order(section: Section[Shown]) -> int:
-    return _FOLDED_FIRST.index(section.id) if section.id in _FOLDED_FIRST else -1
-
-
-def _footer(redacted: Redacted) -> str:
-    if redacted.raw:
-        return "Nothing is masked.\n"
-    masked = ", ".join(f"{count} of class {name}" for name, count in sorted(redacted.masked.items())) or "nothing"
-    return (
-        f"Masked: {masked}. Still visible: versions, times, ports, code paths and names, which platforms are "
-        "configured. Before it was written, this page was searched for every private value that was seen.\n"
-    )
-
-
-def _cut(parts: list[str]) -> str:
-    """Drop folds from the bottom, and say so, until the page fits."""
-    head, folds, footer = parts[:-1], [], parts[-1]
-    while sum(map(len, head)) + len(footer) + len(head) + _RESERVE > LONGEST and len(head) > 2:
-        folds.append(head.pop())
-    if folds:
-        head.append(f"{len(folds)} parts left out, the page would be too long: `--format text` has them.\n")
-    return "\n".join([*head, footer])

@@ -6,6 +6,7 @@ import textwrap
 from typing import Any
 
 from qqdiag.redact import Redacted, text_of
+from qqdiag.render.footer import LOG_TEXT, footer
 from qqdiag.render.lines import Styled, one_line, section_lines
 from qqdiag.report.document import Mark
 
@@ -24,10 +25,12 @@ def lines(redacted: Redacted) -> list[Styled]:
     """Every line of the report, top to bottom."""
     verdict = one_line(redacted.report.verdict)
     out = [Styled(PRIVATE, Mark.BAD, 0)] if redacted.raw else []
+    out += [Styled(LOG_TEXT, Mark.BAD, 0)] if redacted.log_text else []
     out.append(verdict)
     for section in redacted.report.sections:
         out += [Styled("", Mark.PLAIN, 0), Styled(text_of(section.title), Mark.STRONG, 0)]
         out += [Styled(f"  {line.text}", line.mark, line.hang + 2) for line in section_lines(section)]
+    out += [Styled("", Mark.PLAIN, 0), *(Styled(line, Mark.DIM, 2) for line in footer(redacted))]
     return [*out, Styled("", Mark.PLAIN, 0), verdict]
 
 

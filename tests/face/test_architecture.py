@@ -41,7 +41,7 @@ explain
 report
 redact
 render
-access find target run capture
+access find target run capture pseudonym_key
 fixes
 lab
 attach doctor exits publish remedies survey

@@ -31,7 +31,7 @@ from qqdiag.model import (
     Value,
     Word,
 )
-from qqdiag.redact import Redacted, Shown, redact
+from qqdiag.redact import RULE, Redacted, Shown, redact
 from qqdiag.redact.publisher import Publisher
 from qqdiag.redact.shown import show
 from qqdiag.redact.texts import convert
@@ -174,7 +174,7 @@ def test_nothing_but_redact_makes_public_values() -> None:
     with pytest.raises(TypeError):
         Shown("x")
     with pytest.raises(TypeError):
-        Redacted(redact(hand_made.snapshot(), hand_made.diagnosis()).report, {}, {}, False)
+        Redacted(redact(hand_made.snapshot(), hand_made.diagnosis()).report, {}, {}, False, RULE)
     with pytest.raises(TypeError):
         type("Other", (Redacted,), {})(None, {}, {}, False)
 

@@ -14,9 +14,10 @@ from planted import Canaries, plant
 
 from qqdiag.errors import LeakRefused
 from qqdiag.model import Address, CodePath, FreeText, Id, Name, Path, Secret, TaskName, Text, User, Word
-from qqdiag.redact import Redacted, redact, texts
+from qqdiag.redact import Privacy, Redacted, redact, texts
+from qqdiag.redact.private_values import Private
 from qqdiag.redact.pseudonyms import Pseudonyms
-from qqdiag.redact.selfcheck import Private, check, rendered
+from qqdiag.redact.selfcheck import check, rendered
 from qqdiag.render import jsonout, markdown, terminal
 from qqdiag.snapshot import Snapshot
 
@@ -127,7 +128,9 @@ def test_the_refusal_names_class_and_place_and_never_the_value(monkeypatch: pyte
     with pytest.raises(LeakRefused) as refused:
         page("text", hand_made.snapshot())
     said = {name: value.reveal() for name, value in refused.value.message.values.items()}  # type: ignore[union-attr]
-    assert said == {"kind": "User", "source": "Process.user"}
+    assert said == {"kind": "User", "source": "Process.user", "section": "process"}
+    assert "--drop {section}" in refused.value.hint.template
+    assert "missing-ack" in rendered(terminal.text, hand_made.snapshot(), DIAGNOSIS, privacy=Privacy(drop=("process",)))
 
 
 def test_what_the_snapshot_does_not_hold_is_searched_too() -> None:

@@ -14,9 +14,10 @@ from planted import plant
 from qqdiag.errors import LeakRefused
 from qqdiag.model import FreeText, Name, Secret, User
 from qqdiag.redact import public
+from qqdiag.redact.private_values import Private
 from qqdiag.redact.pseudonyms import canonical, scope
 from qqdiag.redact.publisher import Publisher
-from qqdiag.redact.selfcheck import Private, check, rendered
+from qqdiag.redact.selfcheck import check, rendered
 from qqdiag.redact.shown import show, show_raw
 from qqdiag.render import markdown, terminal
 
