@@ -25,6 +25,7 @@ from hermes_failing import (
     session_cut,
     session_forgotten,
     stderr_that_nobody_reads,
+    storm,
     write_stuck,
 )
 from hermes_gateway import Setting
@@ -82,6 +83,7 @@ PLAIN = (
     Case("session-cut", session_cut, frozenset({"session-zombie"}), Setting(constants=SOON)),
     Case("connect-broken", connect_broken, frozenset({"connect-broken"}), SKEWED, chain=LISTENER),
     Case("events-lost", events_lost, frozenset({"events-lost"}), BEATING_SOON, chain=LISTENER),
+    Case("storm", storm, frozenset({"flapping"}), chain=LISTENER),
     Case("write-stuck", write_stuck, frozenset({"write-stuck"}), chain=DRAINING),
     Case("blocked-in-pipe", blocked_in_pipe, frozenset({"log-blocked"}), surroundings=stderr_that_nobody_reads),
     Case(

@@ -134,6 +134,21 @@ def events_lost(patient: Patient) -> None:
     assert patient.server.seen()["resumes"] == 0
 
 
+def storm(patient: Patient) -> None:
+    """F15: each connection is closed as soon as it is open, at the gateway's own back-off; then one lasts a while."""
+    for connections in range(2, 7):
+        patient.server.close(4000)
+        opened_anew(patient, connections)
+    patient.gateway.wait_log("Session resumed|Ready, session_id=", count=6)
+    assert set(patient.gateway.wait_log("Quick disconnect", count=5)) == set(
+        patient.gateway.wait_log(r"Quick disconnect \([0-9.]+s\), count: 1$", count=5)
+    ), "its protection never counts above one"
+
+
+def opened_anew(patient: Patient, connections: int) -> None:
+    patient.server.until("a new one", lambda seen: seen["connections"] >= connections and seen["open"] == 1)
+
+
 def write_stuck(patient: Patient) -> None:
     """A peer that sends PINGs and reads nothing: the PONGs fill every buffer, and `receive()` waits in the drain."""
     patient.server.switch(read="nothing", pings=True)
