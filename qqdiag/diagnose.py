@@ -19,6 +19,7 @@ CAUSES = {
         *("await-deadlock", "executor-starved", "loop-spinning", "never-completes", "reconnect-stuck", "reconnecting"),
     ),
     "fatal-close": ("dead-listener", "heartbeat-dead", "send-waiting"),
+    "disk-stall": ("log-blocked", "loop-blocked"),
     "log-blocked": ("loop-blocked",),
     "loop-blocked": ("hot-loop", "dead-listener", "missing-ack", "half-open", "close-hang", "write-stuck"),
     "hot-loop": ("dead-listener", "missing-ack", "half-open", "close-hang", "write-stuck"),

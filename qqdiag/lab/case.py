@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from qqdiag.lab.child import Child
 from qqdiag.lab.control import Server
@@ -29,6 +29,7 @@ class Lab:
     server: Server
     gateway: Child
     link: Link | None = None  # with `own_network`
+    lock: IO[bytes] | None = None  # with `locked`: its holder's file, which to close is to let go
     inside: dict[str, Any] = field(default_factory=dict)  # what the gateway said of itself, by fact
 
     def fact(self, name: str, seconds: float = 30.0) -> None:
@@ -58,6 +59,8 @@ class Case:
     abandoning: bool = False
     pools: bool = False
     own_network: bool = False
+    stalled: bool = False  # there is a file system that does not answer (stalled_files.py)
+    locked: bool = False  # before its loop it takes a lock, which somebody else has
     any_program: bool = False  # nothing of it has to do with a gateway's connection
     transports: tuple[str, ...] = ("plain", "tls")
     needs_aiohttp: tuple[int, int, int] = (3, 11, 0)

@@ -10,6 +10,7 @@ thread ends with the last fact, so that the process then holds nothing but the g
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import importlib.util
 import json
 import logging
@@ -85,12 +86,22 @@ async def run_gateway(config: dict[str, Any]) -> None:
     await ticking
 
 
+def take_lock(path: str) -> int:
+    """Its descriptor. Waits as long as somebody else has it."""
+    fd = os.open(path, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd
+
+
 def main() -> None:
     leash(float(sys.argv[1]), int(sys.argv[2]))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     httpx = importlib.util.find_spec("httpx") is not None
     write_line({"python": sys.version.split()[0], "aiohttp": aiohttp.__version__, "httpx": httpx})
-    asyncio.run(run_gateway(json.loads(sys.stdin.readline())))
+    config = json.loads(sys.stdin.readline())
+    if config["lock"]:
+        config["locked"] = take_lock(config["lock"])
+    asyncio.run(run_gateway(config))
 
 
 if __name__ == "__main__":

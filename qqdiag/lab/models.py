@@ -16,6 +16,7 @@ import aiohttp
 from qqdiag.fixes.adapter import Adapter, Model
 from qqdiag.fixes.protocol import Incoming
 from qqdiag.lab.misdeeds import MISDEEDS
+from qqdiag.lab.resource_misdeeds import RESOURCE_MISDEEDS
 
 DAY = 86400.0
 
@@ -121,4 +122,5 @@ MODELS: dict[str, Callable[[dict[str, Any]], Model]] = {
     "working": working,
     "pooling": pooling,
     **MISDEEDS,
+    **RESOURCE_MISDEEDS,
 }

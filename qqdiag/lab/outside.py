@@ -55,6 +55,12 @@ def in_state(pid: int, state: str) -> Seen:
     return {"state": state} if _state(pid) == state else None
 
 
+def older(pid: int, seconds: float) -> Seen:
+    """The process began so long ago."""
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(_stat(pid)[19]) / TICKS
+    return {"age": round(age, 1)} if age >= seconds else None
+
+
 def descriptors(pid: int) -> int:
     """How many file descriptors the process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))

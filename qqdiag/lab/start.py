@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from qqdiag.errors import QqdiagError, UsageError
 from qqdiag.fixes.timing import Timing
@@ -19,6 +21,7 @@ from qqdiag.lab.control import LOOPBACK, Server, start_server
 from qqdiag.lab.failures import FAILURES
 from qqdiag.lab.healthy import HEALTHY
 from qqdiag.lab.network import BEFORE, own_link
+from qqdiag.lab.stalled_files import stalled_files
 from qqdiag.model import Say, Word
 
 BOUND = 120.0  # seconds after which everything ends by itself
@@ -90,7 +93,11 @@ def start(
         )
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
-        gateway = stack.enter_context(child(module, bound, python, sources, BEFORE if case.own_network else ()))
+        files = stack.enter_context(stalled_files(bound)) if case.stalled else None
+        before = files.before if files else BEFORE if case.own_network else ()
+        gateway = stack.enter_context(child(module, bound, python, sources, before))
+        if files:
+            stack.callback(files.process.process.kill)  # first of all: who waits for it cannot be ended before
         versions = gateway.hear()
         _check(case, versions)
         link = stack.enter_context(own_link(gateway.pid)) if case.own_network else None
@@ -98,16 +105,26 @@ def start(
             start_server(tls=tls, host=link.host if link else LOOPBACK, pools=case.pools, bound=bound)
         )
         server.switch(**case.faults)
-        gateway.tell(_config(case, server))
-        lab = Lab(server, gateway, link)
+        lock = stack.enter_context(held_lock()) if case.locked else None
+        gateway.tell({**_config(case, server), "lock": lock.name if lock else None})
+        lab = Lab(server, gateway, link, lock)
         state = {"outside": _play(case, lab), "inside": lab.inside}
         after = round(time.monotonic() - begun, 2)
         yield Running(id, gateway.pid, server, tls, versions["python"], versions["aiohttp"], after, state, gateway)
 
 
+@contextlib.contextmanager
+def held_lock() -> Iterator[IO[bytes]]:
+    """A file that this process has locked (flock(2))."""
+    with tempfile.NamedTemporaryFile(prefix="qqdiag-lab-") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
 def _play(case: Case, lab: Lab) -> dict[str, Any]:
     try:
-        lab.fact("ready")
+        if not case.locked:
+            lab.fact("ready")
         return case.steps(lab)
     except QqdiagError as error:
         error.add_note(lab.gateway.said())

@@ -43,6 +43,7 @@ def _process(process: Process) -> list[Line[Cell]]:
     lines: list[Line[Cell]] = [Line(text)]
     if process.state.reveal() in ("T", "t"):
         lines.append(Line(Say("it is stopped: nothing in it can move until it is continued"), mark=Mark.WARN))
+    lines += _held_up(process)
     if process.tracer:
         lines.append(Line(Say("process {tracer} traces it", tracer=process.tracer), mark=Mark.WARN))
     if process.user is not None:
@@ -53,6 +54,20 @@ def _process(process: Process) -> list[Line[Cell]]:
         lines.append(Line(Say("pid {pid} inside its container", pid=process.namespace_pid or 0)))
     if process.container is not None:
         lines.append(Line(Say("in a container {container}", container=process.container)))
+    return lines
+
+
+def _held_up(process: Process) -> list[Line[Cell]]:
+    """What it may run into: swap, the limit of its control group, a lock of a file."""
+    lines: list[Line[Cell]] = []
+    if process.swapped:
+        lines.append(Line(Say("swapped out: {size}", size=Bytes(process.swapped)), mark=Mark.WARN))
+    if process.memory_limit is not None and process.private is not None:
+        held, limit = Bytes(process.private), Bytes(process.memory_limit)
+        lines.append(Line(Say("memory of its own: {held} of {limit} that it may have", held=held, limit=limit)))
+    if process.lock_holder:
+        text = Say("it waits for a lock of a file that process {holder} holds", holder=process.lock_holder)
+        lines.append(Line(text, mark=Mark.WARN))
     return lines
 
 

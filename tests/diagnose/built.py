@@ -9,6 +9,7 @@ from qqdiag.snapshot import (
     Code,
     Frame,
     Gateway,
+    Growth,
     Leaf,
     Level,
     Loop,
@@ -220,6 +221,8 @@ def process(state: str) -> Process:
                 involuntary_switches=9,
             )
         ],
+        private=1 << 26,
+        memory_available=1 << 30,
     )
 
 
@@ -232,4 +235,5 @@ def snapshot(*samples: Sample) -> Snapshot:
         witness=ABSENT,
         logs=None,
         monitor=None,
+        growth=Growth(step=0.1, private=[1 << 26] * 11) if len(samples) > 1 else None,
     )

@@ -50,6 +50,10 @@ ACCEPTED: dict[str, tuple[set[str], set[str]]] = {
     "executor-starved": ({"executor-starved"}, set()),
     "fd-exhausted": ({"fd-exhausted"}, set()),
     "loop-spinning": ({"loop-spinning"}, set()),
+    "memory-growth": ({"memory-growth"}, set()),
+    "disk-stall": ({"disk-stall"}, {"loop-blocked"}),  # which follows from it
+    "disk-stall-thread": ({"disk-stall"}, set()),
+    "startup-stuck": ({"startup-stuck"}, set()),
 }
 ALONE = ("busy",)  # judged before others run beside it: how much CPU it gets is what makes it busy
 RUNNING = ("busy", "hot-loop", "loop-spinning")  # it computes: on a crowded machine it may not stand still in time
@@ -106,8 +110,8 @@ def looked(request: pytest.FixtureRequest) -> Iterator[Callable[[tuple[str, str]
 @pytest.mark.parametrize(("id", "kind"), runs())
 def test_verdict(id: str, kind: str, looked: Callable[[tuple[str, str]], Looked], record_property: Record) -> None:
     case = case_of(id)
-    if case.own_network and os.geteuid() != 0:
-        pytest.skip("run the tests as root: the case needs a network of its own")
+    if (case.own_network or case.stalled) and os.geteuid() != 0:
+        pytest.skip("run the tests as root: the case needs a namespace of its own")
     running, snapshot, diagnosis, seconds = looked((id, kind))
     assert running.state["outside"]
     assert running.state["inside"].keys() == {name for name, _ in case.facts}
