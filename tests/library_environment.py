@@ -12,6 +12,7 @@ from cached import cache, locked
 REQUIREMENTS = (
     "aiohttp==3.14.5",
     "anyio==4.16.0",
+    "asyncpg==0.32.0",
     "discord.py==2.7.1",
     "httpx==0.28.1",
     "redis==8.1.0",

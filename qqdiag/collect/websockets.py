@@ -1,4 +1,4 @@
-"""WebSocket client objects of the libraries that gateways use, followed to their transport and its fd."""
+"""WebSocket objects of the libraries that gateways use, of both ends, followed to their transport and its fd."""
 
 from __future__ import annotations
 
@@ -13,19 +13,32 @@ from qqdiag.snapshot import Transport, WebSocket
 AIOHTTP = "aiohttp.client_ws.ClientWebSocketResponse"
 WEBSOCKETS = "websockets.asyncio.client.ClientConnection"
 WEBSOCKETS_LEGACY = "websockets.legacy.client.WebSocketClientProtocol"
+AIOHTTP_SERVER = "aiohttp.web_ws.WebSocketResponse"
+SERVERS = frozenset(
+    {
+        AIOHTTP_SERVER,
+        "websockets.asyncio.server.ServerConnection",
+        "websockets.legacy.server.WebSocketServerProtocol",
+    }
+)
+CLIENTS = frozenset({AIOHTTP, WEBSOCKETS, WEBSOCKETS_LEGACY})
 CLOSING, CLOSED = 2, 3  # websockets.protocol.State
 MAX_QUEUED = 10_000
 
 
 def is_websocket(info: TypeInfo) -> bool:
-    return any(name in info.bases for name in (AIOHTTP, WEBSOCKETS, WEBSOCKETS_LEGACY))
+    return any(name in CLIENTS or name in SERVERS for name in info.bases)
 
 
 def read(runtime: Runtime, address: int, transports: list[Transport]) -> WebSocket:
     """The WebSocket at `address`, without its holders. Unreadable when it is none."""
     info = runtime.objects.type_of(address)
-    read_one = _aiohttp if AIOHTTP in info.bases else _websockets
+    read_one = _aiohttp if AIOHTTP in info.bases or AIOHTTP_SERVER in info.bases else _websockets
     return read_one(runtime, address, info, transports)
+
+
+def _is_server(info: TypeInfo) -> bool:
+    return any(name in SERVERS for name in info.bases)
 
 
 def of_transport(transport: Transport) -> WebSocket:
@@ -34,6 +47,7 @@ def of_transport(transport: Transport) -> WebSocket:
         address=transport.protocol_address,
         library=Word("aiohttp"),
         type=transport.protocol,
+        server=transport.protocol.reveal() == "RequestHandler",  # aiohttp/web_protocol.py; a client's is another
         closed=transport.closing,
         closing=transport.closing,
         close_code=None,
@@ -45,7 +59,7 @@ def of_transport(transport: Transport) -> WebSocket:
 
 
 def _aiohttp(runtime: Runtime, address: int, info: TypeInfo, transports: list[Transport]) -> WebSocket:
-    """Attributes of aiohttp/client_ws.py, the same in 3.8 to 3.14 but for `_timeout`."""
+    """Attributes of aiohttp/client_ws.py and web_ws.py, the same in 3.8 to 3.14 but for the client's `_timeout`."""
     own = runtime.objects.attributes(address)
     limits = own.get("_timeout", 0)
     close_timeout, known = _limit(runtime, limits, "ws_close")
@@ -54,17 +68,19 @@ def _aiohttp(runtime: Runtime, address: int, info: TypeInfo, transports: list[Tr
         address=address,
         library=Word("aiohttp"),
         type=Name(info.qualname),
-        closed=_truth(runtime, own, "_closed"),
-        closing=_truth(runtime, own, "_closing"),
+        server=_is_server(info),
+        # Of a server, newer versions keep False in the class; one without a writer is not yet prepared.
+        closed=_truth(runtime, own, "_closed") or (False if _is_set(runtime, own, "_writer") else None),
+        closing=_truth(runtime, own, "_closing") or False,
         close_code=_integer(runtime, own, "_close_code"),
         close_timeout=close_timeout,
         close_timeout_known=known,
-        receive_timeout=_limit(runtime, limits, "ws_receive")[0],
+        receive_timeout=_number(runtime, own, "_receive_timeout") or _limit(runtime, limits, "ws_receive")[0],
         fd=transport.fd if transport else None,
         transport=transport.address if transport else None,
         unread=_queued(runtime, own.get("_reader", 0)),
         ping_interval=_number(runtime, own, "_heartbeat"),
-        ping_outstanding=_is_set(runtime, own, "_pong_response_cb"),
+        ping_outstanding=_is_set(runtime, own, "_pong_response_cb") or False,
     )
 
 
@@ -124,6 +140,7 @@ def _websockets(runtime: Runtime, address: int, info: TypeInfo, transports: list
         address=address,
         library=Word("websockets"),
         type=Name(info.qualname),
+        server=_is_server(info),
         closed=None if state is None else state == CLOSED,
         closing=None if state is None else state >= CLOSING,
         close_code=None,

@@ -6,10 +6,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 
-from qqdiag.cpython import descriptors, workers
+from qqdiag.cpython import descriptors, pongs, workers
 from qqdiag.cpython.frames import Thread
 from qqdiag.cpython.held import Held
 from qqdiag.cpython.runtime import Runtime
+from qqdiag.snapshot import Transport
 
 
 @dataclasses.dataclass
@@ -21,6 +22,7 @@ class Causes:
     threads: list[Thread]
     loops: list[int]
     current: frozenset[int] = frozenset()  # the tasks that the loops are at
+    transports: list[Transport] = dataclasses.field(default_factory=list)  # of all loops
     held: Held = dataclasses.field(default_factory=dict)
     started: Held = dataclasses.field(default_factory=dict)  # by task: those in the task groups that it has open
 
@@ -33,3 +35,8 @@ class Causes:
     def watched(self) -> dict[int, descriptors.Watched]:
         """The fds that the loops' selectors watch for a future."""
         return descriptors.by_future(self.runtime, self.loops)
+
+    @functools.cached_property
+    def pongs(self) -> dict[int, pongs.Pong]:
+        """The WebSockets whose peer owes the answer to a PING, by the futures that the answer completes."""
+        return pongs.by_future(self.runtime, self.transports)

@@ -32,7 +32,8 @@ def field(runtime: Runtime, address: int, dotted: str) -> tuple[int, int] | None
 
 
 def _is(runtime: Runtime, address: int, qualname: str) -> bool:
-    return runtime.objects.type_of(address).qualname == qualname
+    """Whether it is an instance of a class of that qualname, or of one derived from it."""
+    return any(base == qualname or base.endswith(f".{qualname}") for base in runtime.objects.type_of(address).bases)
 
 
 def pointers(runtime: Runtime, address: int) -> Iterator[tuple[int, int]]:

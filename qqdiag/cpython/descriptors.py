@@ -34,13 +34,16 @@ class Wait(NamedTuple):
     start: str = ""  # the local to begin with instead of `self`
 
 
-AIOHTTP_PROTOCOL = "aiohttp.base_protocol.BaseProtocol"
+# Fields of Cython's classes, which have no names in the memory, by the class of what they hold.
+FIELDS = {"_protocol": "aiohttp.base_protocol.BaseProtocol", "transport": "asyncio.transports.BaseTransport"}
 STREAMS, EVENTS = "asyncio/streams.py", "asyncio/base_events.py"
 AIOHTTP = "aiohttp/streams.py"
 READER = ("aiohttp/_websocket/reader_py.py", "aiohttp/_websocket/reader_c.py")  # in Cython, which calls itself both
 WEBSOCKETS, LEGACY = "websockets/asyncio/connection.py", "websockets/legacy/protocol.py"
 ANYIO = "anyio/_backends/_asyncio.py"
-# By qualname. asyncio: Lib/asyncio of 3.9 to 3.15; the others as of aiohttp 3.9 to 3.14, websockets 13 to 17, anyio 4.
+ASYNCPG, POSTGRES = "asyncpg/connect_utils.py", "asyncpg/protocol/protocol.pyx"
+# By qualname. asyncio: Lib/asyncio of 3.9 to 3.15; the others as of aiohttp 3.9 to 3.14, websockets 13 to 17, anyio 4,
+# asyncpg 0.32.
 WAITS = {
     "StreamReader._wait_for_data": Wait(STREAMS, ("_transport",), False),
     "StreamWriter.drain": Wait(STREAMS, ("_transport",), True, 1),
@@ -70,6 +73,15 @@ WAITS = {
     "UDPSocket.send": Wait(ANYIO, ("_transport",), True, 1),
     "ConnectedUDPSocket.receive": Wait(ANYIO, ("_transport",), False, 1),
     "ConnectedUDPSocket.send": Wait(ANYIO, ("_transport",), True, 1),
+    "__connect_addr": Wait(ASYNCPG, (), False, start="tr"),
+    "_create_ssl_connection": Wait(ASYNCPG, (), False, start="tr"),
+    **{
+        f"BaseProtocol.{name}": Wait(POSTGRES, ("transport",), False)  # for the answer
+        for name in (
+            *("bind", "bind_execute", "bind_execute_many", "close", "close_portal", "close_statement"),
+            *("copy_in", "copy_out", "execute", "prepare", "query"),
+        )
+    },
     "AsyncIOBackend.wait_readable": Wait(ANYIO, (), False, start="fd"),
     "AsyncIOBackend.wait_writable": Wait(ANYIO, (), True, start="fd"),
 }
@@ -86,6 +98,8 @@ ENDS = {
     "aiohttp.base_protocol.BaseProtocol": ("transport",),
     "websockets.asyncio.connection.Connection": ("transport",),
     "websockets.legacy.protocol.WebSocketCommonProtocol": ("transport",),
+    "asyncpg.connection.Connection": ("_transport",),
+    "asyncpg.pool.PoolConnectionProxy": ("_con", "_transport"),
     "anyio._backends._asyncio.SocketStream": ("_transport",),
     "discord.gateway.DiscordWebSocket": ("socket", "_writer", "transport"),
 }
@@ -130,8 +144,8 @@ def _start(runtime: Runtime, level: Level, wait: Wait) -> int | None:
 def _follow(runtime: Runtime, address: int, names: tuple[str, ...]) -> int | None:
     for name in names:
         inner = runtime.objects.attribute(address, name)
-        if inner is None and name == "_protocol":  # a field of Cython's has no name
-            found = cython_fields.field(runtime, address, AIOHTTP_PROTOCOL)
+        if inner is None and name in FIELDS:
+            found = cython_fields.field(runtime, address, FIELDS[name])
             inner = found[1] if found else None
         if inner is None:
             return None

@@ -11,6 +11,7 @@ from qqdiag.cpython.causes import Causes
 from qqdiag.cpython.chains import Chain, type_name
 from qqdiag.cpython.futures import UNKNOWN, Fields, fields
 from qqdiag.cpython.futures import callbacks as callbacks_of
+from qqdiag.cpython.pongs import Pong
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Word
@@ -62,6 +63,7 @@ class Cause(msgspec.Struct, gc=False):
     thread: int | None = None
     job: str | None = None
     process: int | None = None
+    pong: int | None = None
 
 
 @functools.cache
@@ -96,6 +98,7 @@ def leaf(runtime: Runtime, chain: Chain, causes: Causes) -> Leaf | None:
         thread=cause.thread,
         job=Word(cause.job) if cause.job else None,
         process=cause.process,
+        pong=cause.pong,
     )
 
 
@@ -128,8 +131,15 @@ def _watch(runtime: Runtime, chain: Chain, future: Fields, causes: Causes, cause
         watched = causes.watched.get(future.address)
     if watched is not None:
         cause.fd, cause.writable = watched
+    elif cause.kind in ("future", "shield") and (pong := _pong(causes, future.address, *cause.children)) is not None:
+        cause.fd, cause.writable, cause.pong = pong.fd, False, pong.websocket
     elif cause.kind == "future":
         cause.thread = causes.workers.get(future.address)
+
+
+def _pong(causes: Causes, *futures: int) -> Pong | None:
+    """The PING whose answer completes one of these: the future itself, or the one that it shields."""
+    return next((causes.pongs[future] for future in futures if future in causes.pongs), None)
 
 
 def _by_callbacks(runtime: Runtime, future: Fields, causes: Causes) -> Cause | None:
@@ -191,7 +201,7 @@ def _by_waiting_frame(runtime: Runtime, chain: Chain, causes: Causes) -> Cause |
     qualname = level.name.reveal()
     if qualname in SYNCHRONIZERS:
         return _synchronizer(runtime, level, SYNCHRONIZERS[qualname], causes)
-    return _of_frame(runtime, level.address, qualname) if qualname in FRAMES else None
+    return _of_frame(runtime, level.address, qualname, causes) if qualname in FRAMES else None
 
 
 def _synchronizer(runtime: Runtime, level: Level, kind: str, causes: Causes) -> Cause | None:
@@ -203,13 +213,15 @@ def _synchronizer(runtime: Runtime, level: Level, kind: str, causes: Causes) -> 
     return Cause(kind, holders[0] if len(holders) == 1 else None, lock=owner)
 
 
-def _of_frame(runtime: Runtime, address: int, qualname: str) -> Cause | None:
+def _of_frame(runtime: Runtime, address: int, qualname: str, causes: Causes) -> Cause | None:
     objects, found = runtime.objects, frames.locals_of(runtime, address)
     if qualname == "_wait":
         tasks = found.get("fs")
         return Cause("wait", children=objects.items(tasks, MAX_CHILDREN) if tasks else [])
     if qualname == "wait_for":  # up to 3.11 it waits for a future of its own, beside the task that it made
         inner = found.get("fut")
+        if inner and (pong := _pong(causes, inner)) is not None:
+            return Cause("future", fd=pong.fd, writable=False, pong=pong.websocket)
         return Cause("task", inner) if inner and objects.type_of(inner).is_task else None
     owner = found.get("self")
     if qualname in ("TaskGroup.__aexit__", "TaskGroup._aexit"):  # since 3.14 the one calls the other

@@ -66,7 +66,7 @@ def cause(known: Causes, leaf: Leaf, fd: int | None) -> Say | None:
     if leaf.thread is not None:
         return Say("waits for {thread}", thread=_thread(known, leaf.thread))
     if fd is not None and kind in ("future", "event", "condition", "wait", "shield"):
-        return _descriptor(known, fd, leaf.writable)
+        return _descriptor(known, fd, leaf)
     lock = known.locks.get(leaf.lock) if leaf.lock is not None else None
     if lock is not None:
         return _synchronizer(known, lock, kind)
@@ -128,16 +128,19 @@ def _thread(known: Causes, native_id: int) -> Say:
     return text
 
 
-def _descriptor(known: Causes, fd: int, writable: bool | None) -> Say:
+def _descriptor(known: Causes, fd: int, leaf: Leaf) -> Say:
     text = Say("fd {fd}", fd=fd)
     row = known.sockets.get(fd)
     if row is not None and row.remote is not None and row.remote.reveal():
         text = Say("{text} ({peer})", text=text, peer=_peer(row.remote, row.remote_port))
-    if writable is None:
+    if leaf.writable is None:
         return Say("waits for {text}", text=text)
-    if writable:
+    if leaf.writable:
         return Say("waits for {text} to take more bytes", text=text)
-    text = Say("waits for {text} to have bytes to read", text=text)
+    if leaf.pong is not None:
+        text = Say("waits for the answer to the PING that was sent on the WebSocket of {text}", text=text)
+    else:
+        text = Say("waits for {text} to have bytes to read", text=text)
     if row is not None and isinstance(row.tcp, TcpInfo):
         return Say("{text} (the kernel had its last {age} ago)", text=text, age=Seconds(row.tcp.last_data_received))
     return text

@@ -56,6 +56,8 @@ def _task(role: Say, task: Task | None) -> Line[Cell]:
 
 def _websocket(websocket: WebSocket, tasks: dict[int, Task]) -> Line[Cell]:
     text = Say("{library} {type}: {state}", library=websocket.library, type=websocket.type, state=_state(websocket))
+    if websocket.server:
+        text = Say("{text}, the server's end", text=text)
     if websocket.fd is not None:
         text = Say("{text}, fd {fd}", text=text, fd=websocket.fd)
     if websocket.unread:

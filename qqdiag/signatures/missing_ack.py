@@ -26,7 +26,10 @@ LATE = 10.0  # seconds for one heartbeat whose protocol answers each at once
 def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python", "gateway"):
         return Unknown(lacks)
-    live = [ws for ws in view.websockets if is_open(ws) and ws.fd is not None and _listening(view, ws)]
+    opened = [
+        ws for ws in view.websockets if is_open(ws) and ws.fd is not None and not ws.server
+    ]  # who is called pushes
+    live = [ws for ws in opened if _listening(view, ws)]
     if not live:
         return NoMatch(Say("no task waits to receive from an open WebSocket"))
     if lacks := view.lacks("sockets"):

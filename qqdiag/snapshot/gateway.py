@@ -8,7 +8,7 @@ from qqdiag.model import Name, Word
 
 
 class WebSocket(msgspec.Struct, frozen=True, kw_only=True):
-    """A WebSocket client object (aiohttp, websockets), followed to its fd."""
+    """A WebSocket object (aiohttp, websockets), of a client or of a server, followed to its fd."""
 
     address: int
     library: Word  # aiohttp websockets
@@ -24,6 +24,7 @@ class WebSocket(msgspec.Struct, frozen=True, kw_only=True):
     unread: int | None  # bytes in its own queue, read from the socket and not consumed
     ping_interval: float | None = None  # the library's own PING, None: off
     ping_outstanding: bool | None = None  # a PING of the library was sent and not answered
+    server: bool = False  # it is the end that was called
     holders: list[int] = []  # tasks whose frames hold it, directly or by an attribute of a local
     readers: list[int] = []  # of these, the ones with a frame that receives from it, now or after what it does now
     maybe_readers: list[int] = []  # where there are none: holders whose code receives in a method that it calls

@@ -36,6 +36,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
     lock: int | None = None  # the Lock of `Python.locks` that it waits at
     thread: int | None = None  # native id of the thread whose frames work on it
     job: Word | None = None  # of an executor: pending (no thread has begun it), running …
+    pong: int | None = None  # the WebSocket whose PONG it is, where somebody waits for the answer to a PING
     process: int | None = None  # pid of the child whose end it waits for, in the target's own pid namespace
 
 

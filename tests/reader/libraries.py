@@ -27,9 +27,7 @@ if "discord" in HERE:
 if "redis" in HERE:
     import redis.asyncio
 if "websockets" in HERE:
-    import websockets.asyncio.client
-    import websockets.asyncio.server
-    import websockets.legacy.client
+    import websocket_ends
 
 CURRENT: asyncio.Queue[tuple[asyncio.Task, web.Request]] = asyncio.Queue()  # handlers of the server that were called
 
@@ -166,66 +164,6 @@ async def aiohttp_idle(port: int) -> None:
         await asyncio.sleep(0)
 
 
-# --- websockets ------------------------------------------------------------------------------------------------------
-
-
-async def websockets_clients(kind: str, server: ssl.SSLContext | None, client: ssl.SSLContext | None) -> None:
-    handled: asyncio.Queue = asyncio.Queue()
-
-    async def handles(connection) -> None:
-        handled.put_nowait((asyncio.current_task(), connection))
-        if connection.request.path == "/deaf":
-            connection.transport.pause_reading()
-            await forever()
-        async for _ in connection:
-            pass
-
-    serving = await websockets.asyncio.server.serve(handles, "127.0.0.1", 0, ssl=server, ping_interval=None)
-    HOLD.append(serving)
-    address = f"ws{'s' if client else ''}://127.0.0.1:{serving.sockets[0].getsockname()[1]}"
-
-    async def connect(connecting):
-        websocket = await connecting
-        HOLD.append(websocket)
-        return websocket, *(await handled.get())
-
-    new = websockets.asyncio.client.connect
-    websocket, task, theirs = await connect(new(address, ssl=client, ping_interval=None))
-    begin(f"websockets recv {kind}", websocket.recv(), "SimpleQueue.get")
-    waits_for(f"websockets recv {kind}", websocket.transport, False)
-    begun(f"websockets server {kind}", task, lambda: theirs.recv_messages.frames.get_waiter is not None)
-    waits_for(f"websockets server {kind}", theirs.transport, False)
-
-    async def iterates(connection) -> None:
-        async for _ in connection:
-            pass
-
-    websocket, _, _ = await connect(new(address, ssl=client, ping_interval=None))
-    waiting = websocket.recv_messages.frames
-    begin(f"websockets iterated {kind}", iterates(websocket), lambda: waiting.get_waiter is not None)
-    waits_for(f"websockets iterated {kind}", websocket.transport, False)
-
-    sending, _, _ = await connect(new(f"{address}/deaf", ssl=client, ping_interval=None, compression=None))
-
-    async def fills() -> None:
-        while True:
-            await sending.send(endpoints.MUCH[: 1 << 20])
-
-    begin(f"websockets send {kind}", fills(), lambda: bool(sending.drain_waiters))
-    waits_for(f"websockets send {kind}", sending.transport, True)
-
-    # The keepalive of a client whose PING is not answered.
-    pinging, _, _ = await connect(new(f"{address}/deaf", ssl=client, ping_interval=0.01, ping_timeout=3600))
-    begun(f"websockets keepalive {kind}", pinging.keepalive_task, "Connection.keepalive")
-    waits_for(f"websockets keepalive {kind}", pinging.transport, False)
-
-    old, _, _ = await connect(websockets.legacy.client.connect(address, ssl=client, ping_interval=None))
-    begin(f"websockets legacy {kind}", old.recv(), lambda: old._pop_message_waiter is not None)
-    waits_for(f"websockets legacy {kind}", old.transport, False)
-    begun(f"websockets legacy transfer {kind}", old.transfer_data_task, "StreamReader._wait_for_data")
-    waits_for(f"websockets legacy transfer {kind}", old.transport, False)
-
-
 # --- httpx, anyio, redis ---------------------------------------------------------------------------------------------
 
 
@@ -325,7 +263,7 @@ async def main() -> None:
         await aiohttp_clients(kind, port, theirs)
         await httpx_clients(kind, port, theirs)
         if "websockets" in HERE:
-            await websockets_clients(kind, ours, theirs)
+            await websocket_ends.begin_all(kind, ours, theirs)
         if "discord" in HERE:
             await discord_client(kind, port, theirs)
         if kind == "plain":

@@ -83,6 +83,16 @@ def test_libraries(libraries: Patient) -> None:
     assert len(said(libraries)) > 35
 
 
+def test_asyncpg(start: Start) -> None:
+    """A PostgreSQL that does not answer: its client is of Cython, and so are the fields that lead to the socket."""
+    try:
+        patient = start(library_environment.python(), "postgres.py")
+    except library_environment.NotMade as error:
+        pytest.skip(str(error))
+    assert seen(patient) == said(patient)
+    assert len(said(patient)) == 12
+
+
 def test_libraries_of_hermes(start: Start, hermes_python: Path) -> None:
     """aiohttp and httpx as the gateway pins them: another Cython, whose code has another file name."""
     gateway = start(hermes_python, "libraries.py")
@@ -120,6 +130,12 @@ def test_the_report_names_the_peer(libraries: Patient) -> None:
     ):
         fd, (host, port) = libraries.truth["fds"][name], libraries.truth["peers"][name]
         assert f"waits for fd {fd} ({host}:{port}) {way}" in shown, name
+    fd, (host, port) = (
+        libraries.truth["fds"]["websockets ping plain"],
+        libraries.truth["peers"]["websockets ping plain"],
+    )
+    assert f"waits for the answer to the PING that was sent on the WebSocket of fd {fd} ({host}:{port})" in shown
+    assert "aiohttp WebSocketResponse: open, the server's end" in shown
 
 
 def whole(patient: Patient) -> tuple[Python, Gateway]:
@@ -152,22 +168,38 @@ def test_websockets_of_a_gateway(libraries: Patient) -> None:
     for row in gateway.websockets:
         for holder in row.holders:
             if holder in names and "transfer" not in names[holder]:
-                seen[names[holder]] = row.fd, row.library.reveal(), holder in row.readers, row.closed
-    clients = {
-        f"{client} {kind}": (library, reads)
+                seen[names[holder]] = row.fd, row.library.reveal(), row.server, holder in row.readers, row.closed
+    ends = {
+        f"{end} {kind}": (library, "server" in end, reads)
         for kind in ("plain", "tls")
-        for client, library, reads in (
+        for end, library, reads in (
             ("aiohttp WebSocket", "aiohttp", True),
             ("aiohttp upload", "aiohttp", False),
+            ("aiohttp server WebSocket", "aiohttp", True),
             ("discord", "aiohttp", True),
             ("websockets recv", "websockets", True),
             ("websockets iterated", "websockets", True),
             ("websockets send", "websockets", False),
             ("websockets keepalive", "websockets", False),
+            ("websockets ping", "websockets", False),
+            ("websockets ping in time", "websockets", False),
             ("websockets legacy", "websockets", True),
+            ("websockets legacy ping", "websockets", False),
+            ("websockets server", "websockets", True),
+            ("websockets legacy server", "websockets", True),
         )
     }
     fds = libraries.truth["fds"]
-    assert seen == {name: (fds[name], library, reads, False) for name, (library, reads) in clients.items()}
-    servers = {row.fd for row in gateway.websockets if not row.holders}
-    assert {fds["aiohttp server WebSocket plain"], fds["aiohttp server WebSocket tls"]} <= servers
+    assert seen == {name: (fds[name], library, server, reads, False) for name, (library, server, reads) in ends.items()}
+    assert {row.closing for row in gateway.websockets} == {False}
+
+
+def test_a_pong_names_its_websocket(libraries: Patient) -> None:
+    """Who waits for the answer to a PING waits for a future that nothing but the connection's own table knows."""
+    _, gateway = whole(libraries)
+    by_address = {row.address: row for row in gateway.websockets}
+    for name, leaf in leaves(libraries).items():
+        assert (leaf.pong is not None) == ("ping" in name)
+        if leaf.pong is not None:
+            assert by_address[leaf.pong].fd == libraries.truth["fds"][name]
+            assert by_address[leaf.pong].ping_outstanding
