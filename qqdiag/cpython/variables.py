@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable
 
 from qqdiag.cpython import callbacks, descriptors, frames
+from qqdiag.cpython.attribute_names import AttributeNames
 from qqdiag.cpython.chains import type_name
 from qqdiag.cpython.codes import CELL, FREE, local_names
 from qqdiag.cpython.frames import RawFrame
@@ -32,6 +33,7 @@ SHORT = 128  # up to here the length of a text narrows down what it is
 LONG = 1_000_000  # from here on a number may be somebody's: a user, a group, a phone
 LARGEST = 1 << 62
 HIDDEN = 0x10  # CO_FAST_HIDDEN (3.12): of a comprehension that was made inline (PEP 709)
+KEY = "?"  # in place of a name that no code uses
 CONTAINERS = frozenset(
     {"builtins.list", "builtins.tuple", "builtins.dict", "builtins.set", "builtins.frozenset", "collections.deque"}
 )
@@ -55,13 +57,21 @@ class _Found:
     fd: int | None = None
 
 
+@dataclasses.dataclass(slots=True)
+class _Seen:
+    """Within one chain: whose attributes are told already."""
+
+    names: AttributeNames
+    told: set[int] = dataclasses.field(default_factory=set)
+
+
 def read(runtime: Runtime, tasks: list[Task], threads: Iterable[PyThread] = ()) -> Locals:
     """The locals of the innermost frames of the unfinished tasks, first one task of each sort, within MAX_FRAMES; then
     those of the threads' frames that are no task's."""
     frames_: list[FrameLocals] = []
-    omitted = 0
+    omitted, names = 0, AttributeNames(runtime)
     for task in _chosen(tasks):
-        seen: set[int] = set()  # whose attributes are told already
+        seen = _Seen(names)
         for level in [level for level in task.chain if level.code is not None][-MAX_LEVELS:][::-1]:
             if len(frames_) == MAX_FRAMES:
                 omitted += 1
@@ -71,17 +81,17 @@ def read(runtime: Runtime, tasks: list[Task], threads: Iterable[PyThread] = ()) 
                 frames_.append(found)
     known = {level.address for task in tasks for level in task.chain}
     for thread in threads:
-        own, room = _of_thread(runtime, thread, known), max(MAX_FRAMES - len(frames_), 0)
+        own, room = _of_thread(runtime, thread, known, names), max(MAX_FRAMES - len(frames_), 0)
         frames_ += own[:room]
         omitted += len(own[room:])
     return Locals(frames=frames_, omitted=omitted)
 
 
-def _of_thread(runtime: Runtime, thread: PyThread, known: set[int]) -> list[FrameLocals]:
+def _of_thread(runtime: Runtime, thread: PyThread, known: set[int], names: AttributeNames) -> list[FrameLocals]:
     """The locals of a thread's innermost frames; those of a task's coroutine are told with the task, and those of the
     machinery that runs loops, threads and pools say nothing."""
     found: list[FrameLocals] = []
-    seen: set[int] = set()
+    seen = _Seen(names)
     for shown in thread.frames[:MAX_LEVELS]:
         try:
             frame = frames.frame_at(runtime, shown.address)
@@ -102,7 +112,7 @@ def _chosen(tasks: list[Task]) -> list[Task]:
     return [*first.values(), *(task for task in begun if task.address not in chosen)]
 
 
-def _of_level(runtime: Runtime, task: Task, level: Level, seen: set[int]) -> FrameLocals | None:
+def _of_level(runtime: Runtime, task: Task, level: Level, seen: _Seen) -> FrameLocals | None:
     """The locals of one level; None where it has no frame of Python's."""
     try:
         frame = frames.frame_of(runtime, level.address)
@@ -111,7 +121,7 @@ def _of_level(runtime: Runtime, task: Task, level: Level, seen: set[int]) -> Fra
         return FrameLocals(task=task.address, level=level.address, readable=False)
 
 
-def _of_frame(runtime: Runtime, frame: RawFrame, task: int, level: int, seen: set[int]) -> FrameLocals:
+def _of_frame(runtime: Runtime, frame: RawFrame, task: int, level: int, seen: _Seen) -> FrameLocals:
     """The locals of one frame that are set. Raises Unreadable."""
     names, words = local_names(runtime.objects, frame.code), frames.slots(runtime, frame)
     held = [(name, kind, word) for (name, kind), word in zip(names, words, strict=False) if word]
@@ -121,7 +131,7 @@ def _of_frame(runtime: Runtime, frame: RawFrame, task: int, level: int, seen: se
     return FrameLocals(task=task, level=level, variables=variables, omitted=max(len(shown) - MAX_NAMES, 0))
 
 
-def _local(runtime: Runtime, name: str, kind: int, word: int, seen: set[int]) -> Variable | None:
+def _local(runtime: Runtime, name: str, kind: int, word: int, seen: _Seen) -> Variable | None:
     """One local, cells opened; None for a cell that is empty."""
     scope = "free" if kind & FREE else "cell" if kind & CELL else "local"
     try:
@@ -131,22 +141,25 @@ def _local(runtime: Runtime, name: str, kind: int, word: int, seen: set[int]) ->
                 return None
     except Unreadable:
         return _unreadable(name, scope, word)
-    inside = name == "self" and word not in seen
-    if inside:
-        seen.add(word)
-    return variable(runtime, name, scope, word, inside=inside)
+    if name != "self" or word in seen.told:
+        return variable(runtime, name, scope, word)
+    seen.told.add(word)
+    return variable(runtime, name, scope, word, inside=seen.names)
 
 
-def variable(runtime: Runtime, name: str, scope: str, address: int, *, inside: bool = False) -> Variable:
-    """The object at `address`; `inside`: with its attributes."""
+def variable(
+    runtime: Runtime, name: str, scope: str, address: int, *, inside: AttributeNames | None = None, key: bool = False
+) -> Variable:
+    """The object at `address`; With `inside`, its attributes too. `key`: its name is no code's but a key of a dict."""
     try:
         info = runtime.objects.type_of(address)
         found = _found(runtime, address, info)
-        attributes, omitted = _attributes(runtime, address) if inside and found.kind == "object" else ([], 0)
+        attributes, omitted = _attributes(runtime, address, inside) if inside and found.kind == "object" else ([], 0)
     except Unreadable:
-        return _unreadable(name, scope, address)
+        return _unreadable(name, scope, address, key)
     return Variable(
-        name=Name(printable(name)),
+        name=Name(KEY if key else printable(name)),
+        key=Id(printable(name)) if key else None,
         type=type_name(info),
         scope=Word(scope),
         kind=Word(found.kind),
@@ -163,18 +176,23 @@ def variable(runtime: Runtime, name: str, scope: str, address: int, *, inside: b
     )
 
 
-def _unreadable(name: str, scope: str, address: int) -> Variable:
+def _unreadable(name: str, scope: str, address: int, key: bool = False) -> Variable:
     return Variable(
-        name=Name(printable(name)), type=Name("?"), scope=Word(scope), kind=Word("unreadable"), address=address
+        name=Name(KEY if key else printable(name)),
+        key=Id(printable(name)) if key else None,
+        type=Name("?"),
+        scope=Word(scope),
+        kind=Word("unreadable"),
+        address=address,
     )
 
 
-def _attributes(runtime: Runtime, address: int) -> tuple[list[Variable], int]:
+def _attributes(runtime: Runtime, address: int, names: AttributeNames) -> tuple[list[Variable], int]:
     """The first instance attributes by the order in which they were set, and how many are left out."""
     held = [(name, word) for name, word in runtime.objects.attributes(address).items() if name.isidentifier()]
-    return [variable(runtime, *one) for one in ((name, "attribute", word) for name, word in held[:MAX_NAMES])], max(
-        len(held) - MAX_NAMES, 0
-    )
+    used = names.of(runtime.objects.type_of(address))
+    shown = [variable(runtime, name, "attribute", word, key=name not in used) for name, word in held[:MAX_NAMES]]
+    return shown, max(len(held) - MAX_NAMES, 0)
 
 
 def _found(runtime: Runtime, address: int, info: TypeInfo) -> _Found:

@@ -43,7 +43,9 @@ def _lines(frame: FrameLocals | None, tasks: dict[int, Task], depth: int) -> Ite
 def _rows(variables: Iterable[Variable], tasks: dict[int, Task], depth: int) -> Iterator[Line[Cell]]:
     for one in list(variables)[:_MOST]:
         value = _value(one, tasks)
-        if one.scope.reveal() == "attribute":
+        if one.key is not None:
+            yield _dim(Say(".{key} = {value}", key=one.key, value=value), depth)
+        elif one.scope.reveal() == "attribute":
             yield _dim(Say(".{name} = {value}", name=one.name, value=value), depth)
         else:
             yield _dim(Say("{name} = {value}", name=one.name, value=value), depth)

@@ -55,6 +55,7 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
     digits: Id | None = None  # a number from a million on
     called: Name | None = None  # an enum's member, a function or method, a class
     fd: int | None = None  # of a socket, transport, stream or WebSocket
+    key: Id | None = None  # of an attribute that the class's code does not name: its name, which is data then
     attributes: list[Variable] = []  # of `self`, where it is first met in a chain from the inside
     omitted: int = 0  # attributes beyond the bound
 

@@ -104,7 +104,7 @@ def plainly(variable: Variable) -> dict[str, Any]:
 
 
 def by_name(found: list[Variable]) -> dict[str, dict[str, Any]]:
-    return {one.name.reveal(): plainly(one) for one in found if one.name.reveal() not in ("said", "shut")}
+    return {(one.key or one.name).reveal(): plainly(one) for one in found if one.name.reveal() not in ("said", "shut")}
 
 
 def by_frame(found: Locals) -> dict[tuple[int, int], dict[str, dict[str, Any]]]:
@@ -151,6 +151,16 @@ def test_scopes_and_what_is_closed(here: Patient) -> None:
     assert {"late", "unbound"}.isdisjoint(scopes)
     (shut,) = [one for one in seen.function("hostile").variables if one.name.reveal() == "shut"]
     assert shut.fd is None
+
+
+def test_a_key_that_no_code_of_the_class_names_is_data(named: Patient) -> None:
+    """`setattr(self, key, value)` makes an attribute of what may be a user's id; code and slots name the others."""
+    kinds = {}
+    for frame in Seen(named.pid).frames.values():
+        for owner in (one for one in frame.variables if one.attributes):
+            kinds[owner.type.reveal().rpartition(".")[2]] = {one.key is not None for one in owner.attributes}
+    assert kinds["Crowded"] == {True}
+    assert kinds["Bot"] == kinds["Small"] == {False}
 
 
 def test_attributes_are_told_once_a_chain(here: Patient) -> None:
