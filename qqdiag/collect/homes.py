@@ -5,14 +5,16 @@ By what it has open (a path that no configuration can contradict), else by its e
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections import Counter
 
-from qqdiag.collect import accounts, proc
+from qqdiag.collect import accounts, proc, rooted
 from qqdiag.profiles import Profile
 
 ENVIRONMENT_BYTES_MAX = 1 << 18
+STATE_BYTES_MAX = 1 << 18
 
 
 def environment(pid: int) -> dict[str, str]:
@@ -34,6 +36,22 @@ def environment(pid: int) -> dict[str, str]:
 def home(pid: int, uid: int, profile: Profile, variables: dict[str, str]) -> str | None:
     """The gateway's home folder; None where nothing tells it."""
     return _by_open_files(pid, profile) or _by_environment(pid, uid, profile, variables)
+
+
+def by_state_file(pid: int, profile: Profile) -> str | None:
+    """Where nothing of the process may be read: a home of this user's own whose state file names this very process.
+
+    Its pid and its start time prove whose it is; they are those of our own pid namespace, so that its root is ours.
+    """
+    homes = [os.environ.get(profile.home_variable), os.path.join(os.path.expanduser("~"), profile.default_home)]
+    for home in filter(None, homes):
+        try:
+            said = json.loads(rooted.read("/", os.path.join(home, profile.state_file), STATE_BYTES_MAX))
+            if (said["pid"], said["start_time"]) == (pid, proc.start_ticks(pid)):
+                return home
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return None
 
 
 def _by_open_files(pid: int, profile: Profile) -> str | None:

@@ -16,6 +16,7 @@ from qqdiag import as_root
 from qqdiag.collect import homes, localtime, logfiles, proc, rooted, rotated, statefile
 from qqdiag.collect.loghistory import Old
 from qqdiag.collect.logscan import Budget
+from qqdiag.errors import NotPermitted
 from qqdiag.model import Missing, Path, Say, Word
 from qqdiag.profiles import Profile
 from qqdiag.snapshot import LogFile, Logs, StateFile
@@ -26,14 +27,19 @@ CPU_LIMIT = 2.0  # seconds for all logs: beyond it only a hostile one goes
 def collect(pid: int, profile: Profile) -> Logs | Missing:
     """What the gateway wrote. NotPermitted, TargetGone; Missing where its home is not known or holds none of it."""
     uid = _uid(pid)
-    variables = homes.environment(pid)
-    home = homes.home(pid, uid, profile, variables)
+    try:
+        variables = homes.environment(pid)
+        home, root = homes.home(pid, uid, profile, variables), rooted.root_of(pid)
+    except NotPermitted:
+        variables, home, root = {}, homes.by_state_file(pid, profile), "/"
+        if home is None:
+            raise
     if home is None:
         return Missing(
             Say("nothing tells where the gateway keeps its files"),
             Say("see what it has open with: sudo ls -l /proc/{pid}/fd", pid=pid),
         )
-    root, now = rooted.root_of(pid), time.time()
+    now = time.time()
     zone = localtime.named(root, variables)
     files: list[LogFile] = []
     missing: list[Missing] = []
@@ -41,31 +47,31 @@ def collect(pid: int, profile: Profile) -> Logs | Missing:
     for word, name in profile.log_files.items():
         path = os.path.join(home, name)
         with ExitStack() as stack:
-            fd = _opened(pid, path, uid, stack)
+            fd = _opened(pid, root, path, uid, stack)
             if isinstance(fd, Missing):
                 missing.append(fd)
             elif fd is not None:
-                older = _older(pid, path, uid, fd, stack)
+                older = _older(pid, root, path, uid, fd, stack)
                 files.append(logfiles.read(fd, word, path, profile, zone, now, older, budget))
-    state = _state(pid, home, uid, profile, now)
+    state = _state(pid, root, home, uid, profile, now)
     if not files and not missing and state is None:
         return _nothing(pid, home)
     return Logs(profile=Word(profile.id), files=files, missing=missing, state=state)
 
 
-def _opened(pid: int, path: str, uid: int, stack: ExitStack) -> int | Missing | None:
+def _opened(pid: int, root: str, path: str, uid: int, stack: ExitStack) -> int | Missing | None:
     """As `open_own`; the stack closes it."""
-    fd = open_own(pid, path, uid)
+    fd = open_own(pid, root, path, uid)
     if isinstance(fd, int):
         stack.callback(os.close, fd)
     return fd
 
 
-def _older(pid: int, path: str, uid: int, fd: int, stack: ExitStack) -> list[Old]:
+def _older(pid: int, root: str, path: str, uid: int, fd: int, stack: ExitStack) -> list[Old]:
     """What was put aside of the log open at `fd`, each file once: a rotation may come between two of our looks."""
     met, found = {_identity(fd)}, []
-    for old in rotated.predecessors(rooted.root_of(pid), path):
-        opened = _opened(pid, old.path, uid, stack)
+    for old in rotated.predecessors(root, path):
+        opened = _opened(pid, root, old.path, uid, stack)
         if isinstance(opened, int) and _identity(opened) in met:
             continue
         if isinstance(opened, int):
@@ -80,22 +86,22 @@ def _identity(fd: int) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _state(pid: int, home: str, uid: int, profile: Profile, now: float) -> StateFile | Missing | None:
+def _state(pid: int, root: str, home: str, uid: int, profile: Profile, now: float) -> StateFile | Missing | None:
     """None where the profile names none, or it was never written."""
     if not profile.state_file:
         return None
     path = os.path.join(home, profile.state_file)
-    fd = open_own(pid, path, uid)
+    fd = open_own(pid, root, path, uid)
     if fd is None or isinstance(fd, Missing):
         return fd
     with os.fdopen(fd, "rb", buffering=0):
         return statefile.read(fd, path, profile, now)
 
 
-def open_own(pid: int, path: str, uid: int) -> int | Missing | None:
+def open_own(pid: int, root: str, path: str, uid: int) -> int | Missing | None:
     """A descriptor of a file that the user `uid` may read; None where there is none, Missing where it is not opened."""
     try:
-        fd = rooted.open_file(rooted.root_of(pid), path)
+        fd = rooted.open_file(root, path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError:
