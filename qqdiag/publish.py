@@ -12,9 +12,17 @@ from qqdiag.redact.selfcheck import rendered
 from qqdiag.render import issue, jsonout, markdown, terminal
 from qqdiag.snapshot import Snapshot
 
+
+def _html(redacted: Redacted) -> str:
+    from qqdiag.render import html  # jinja2 takes 60 ms to import
+
+    return html.text(redacted)
+
+
 FORMS: dict[str, Callable[[Redacted], str]] = {
     "json": jsonout.text,
     "md": markdown.text,
+    "html": _html,
     "text": terminal.text,
     "issue": issue.text,
 }

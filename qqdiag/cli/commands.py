@@ -57,7 +57,7 @@ def inspect(
 @options.variables
 @options.sysroot
 @options.output
-@click.option("--format", "form", type=click.Choice(["md", "json", "text"]), default="md", show_default=True)
+@click.option("--format", "form", type=click.Choice(["md", "json", "html", "text"]), default="md", show_default=True)
 @click.option("--raw/--redact", "--no-redact/", default=False, help="Keep private values, and say so on the page.")
 @click.option("--issue", is_flag=True, help="Above the page: title, labels and known threads for an issue tracker.")
 @click.option("--exit-code", is_flag=True, help="End with the code of the verdict instead of 0.")

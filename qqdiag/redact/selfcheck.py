@@ -7,6 +7,7 @@ no run of 8 characters of a private value may occur, unless the blank rendering 
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +29,8 @@ _SQUEEZED_RUN = 10
 _SHORTEST = 4  # shorter values are not searched: they occur in any text
 _LONGEST = 8000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_PSEUDONYM = re.compile(r"<[a-z]+-[0-9a-f]+>")
+_PSEUDONYM = re.compile(r"(?:<|&lt;)[a-z]+-[0-9a-f]+(?:>|&gt;)")
+_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#34|#39);")
 _GAP = "\x01"  # where something was taken out: what stands before it and behind it was never together
 _SPACE = re.compile(r"\s+")
 _JOINTS = re.compile(rf"[^\w{_GAP}]+|_+")
@@ -81,7 +83,15 @@ def check(text: str, blank: str, values: Iterable[Private]) -> None:
 
 
 def leak(text: str, blank: str, values: Iterable[Private]) -> Private | None:
-    """The first of the values of which `text` holds a run that `blank` does not hold."""
+    """The first of the values of which `text` holds a run that `blank` does not hold: as it is, and as HTML is read."""
+    values = list(values)
+    found = _leak(text, blank, values)
+    if found is None and _ENTITY.search(text):
+        return _leak(html.unescape(text), html.unescape(blank), values)
+    return found
+
+
+def _leak(text: str, blank: str, values: list[Private]) -> Private | None:
     safe = set(blank.splitlines())
     body = _legible("\n".join(_GAP if line in safe else line for line in text.splitlines()))
     runs = {body[start : start + _RUN] for start in range(len(body) - _RUN + 1)}

@@ -10,12 +10,13 @@ from qqdiag.render.layout import Point, Route, layout
 from qqdiag.report.drawn import Edge, Graph, Kind, Link, Node
 from qqdiag.report.marks import Mark
 
-WIDTH = 262
+WIDTH = 280
 _PAD = 12
 _TITLE, _LINE = 19, 16  # heights
-_LONGEST = 33  # characters of 12 pixels in a line
-_LONGEST_TITLE = 24  # of 13 pixels, the word for the kind beside them
+_LONGEST = 34  # characters of 12 pixels in a line
+_LONGEST_TITLE = 25  # of 13 pixels, the word for the kind beside them
 _MARGIN = 10
+_GRAVITY = (Mark.DIM, Mark.PLAIN, Mark.STRONG, Mark.GOOD, Mark.WARN, Mark.BAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A node of the graph at its place. `full` are its texts uncut."""
+    """A node of the graph at its place; `full` are its texts uncut."""
 
     x: int
     y: int
@@ -44,13 +45,20 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """An edge of the graph on its way. `guilty`: it is part of a cycle, or leads to or from what is marked."""
+    """An edge of the graph on its way. It is marked when it leads to what is marked, or is part of a cycle."""
 
     route: Route
     link: Link
     ring: bool
-    guilty: bool
-    label: Point
+    mark: Mark
+
+    @property
+    def held(self) -> bool:
+        return self.link is Link.HELD
+
+    @property
+    def runs(self) -> bool:
+        return self.link is Link.RUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,9 @@ class Picture:
 
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
-    links: tuple[Link, ...]  # that occur, for a legend
+    has_held: bool
+    has_runs: bool
+    has_ring: bool
     width: int
     height: int
     margin: int = _MARGIN
@@ -76,8 +86,8 @@ def picture(graph: Graph[Shown]) -> Picture:
         for place, (node, corner, height) in enumerate(zip(graph.nodes, laid.corners, heights, strict=True))
     )
     arrows = tuple(_arrow(graph, edge, route) for edge, route in zip(graph.edges, laid.routes, strict=True))
-    links = tuple(link for link in Link if any(edge.link is link for edge in graph.edges))
-    return Picture(boxes, arrows, links, laid.width + 2 * _MARGIN, laid.height + 2 * _MARGIN)
+    held, runs = any(arrow.held for arrow in arrows), any(arrow.runs for arrow in arrows)
+    return Picture(boxes, arrows, held, runs, bool(ringed), laid.width + 2 * _MARGIN, laid.height + 2 * _MARGIN)
 
 
 def _height(node: Node[Shown]) -> int:
@@ -96,5 +106,15 @@ def _box(node: Node[Shown], corner: Point, height: int, ring: bool) -> Box:
 
 
 def _arrow(graph: Graph[Shown], edge: Edge, route: Route) -> Arrow:
-    marks = {graph.nodes[edge.source].mark, graph.nodes[edge.target].mark}
-    return Arrow(route, edge.link, edge.ring, edge.ring or marks <= {Mark.BAD}, route.label)
+    mark = graph.nodes[edge.target].mark
+    if edge.ring and mark is Mark.PLAIN:
+        mark = max((node.mark for node in _ring(graph, edge)), key=_GRAVITY.index)
+    return Arrow(route, edge.link, edge.ring, mark)
+
+
+def _ring(graph: Graph[Shown], edge: Edge) -> list[Node[Shown]]:
+    """The nodes of the cycle that an edge is part of."""
+    ends = {edge.target}
+    for _ in graph.edges:
+        ends |= {other.target for other in graph.edges if other.ring and other.source in ends}
+    return [node for place, node in enumerate(graph.nodes) if place in ends]

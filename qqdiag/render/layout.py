@@ -5,19 +5,20 @@ The same boxes and edges always give the same picture.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from qqdiag.render.layers import Pair, columns, parts
 from qqdiag.render.rowing import centres, ordered
 
-BETWEEN_COLUMNS = 76
-BETWEEN_BOXES = 18
-WIDEST = 1240  # of what stands side by side, unless one part alone is wider
+BETWEEN_COLUMNS = 68
+BETWEEN_BOXES = 20
+WIDEST = 1360  # of what stands side by side, unless one part alone is wider
 _BEND_HEIGHT = 6  # of the place that a long edge takes in a column that it passes
 _PORT = 13  # between the ends of edges at one side of a box
 _LOOP = 22
+_UPRIGHT = 30  # more between two boxes of a column, where an edge leads from one to the other
 
 Point = tuple[int, int]
 Curve = tuple[int, int, int, int, int, int]  # of a cubic Bezier curve: two controls and the end
@@ -30,6 +31,7 @@ class Route:
     start: Point
     curves: tuple[Curve, ...]
     label: Point
+    upright: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +84,15 @@ def _part(nodes: list[int], width: int, heights: Sequence[int], edges: Sequence[
     first = min(column.values())
     column = {node: number - first for node, number in column.items()}
     paths, bends = _paths(own, column, len(heights))
-    steps = [pair for path in paths.values() for pair in itertools.pairwise(path)]
+    steps = [pair for path in paths.values() for pair in pairwise(path)]
     everything = {**column, **bends}
     table: list[list[int]] = [[] for _ in range(max(everything.values()) + 1)]
     for node, number in everything.items():
         table[number].append(node)
     table = ordered(table, steps)
     sizes = {node: float(heights[node]) if node < len(heights) else float(_BEND_HEIGHT) for node in everything}
-    middle = centres(table, steps, sizes, BETWEEN_BOXES)
+    upright = {frozenset(edge): float(_UPRIGHT) for edge in own.values() if column[edge[0]] == column[edge[1]]}
+    middle = centres(table, steps, sizes, BETWEEN_BOXES, upright)
     height = max(middle[node] + sizes[node] / 2 for node in everything)
     loops = any(source == target for source, target in own.values())
     return _Part(nodes, everything, middle, paths, _across(table, width) + loops * _LOOP, round(height))
@@ -167,7 +170,7 @@ def _across_columns(number: int, path: list[int], part: _Part, width: int, at: d
         y = ports.get((number, node), at[node][1])
         entering, leaving = ((left, y), (right, y)) if rightward else ((right, y), (left, y))
         points += [leaving] if place == 0 else [entering] if place == len(path) - 1 else [entering, leaving]
-    curves = tuple(_curve(one, other) for one, other in itertools.pairwise(points))
+    curves = tuple(_curve(one, other) for one, other in pairwise(points))
     middle = len(points) // 2
     (x1, y1), (x2, y2) = points[middle - 1], points[middle]
     return Route(points[0], curves, ((x1 + x2) // 2, (y1 + y2) // 2))
@@ -185,7 +188,7 @@ def _upright(one: Point, other: Point, width: int, one_height: int, other_height
     y1 = one[1] + (one_height if down else 0)
     y2 = other[1] + (0 if down else other_height)
     half = (y2 - y1) // 2
-    return Route((x, y1), ((x, y1 + half, x, y2 - half, x, y2),), (x, (y1 + y2) // 2))
+    return Route((x, y1), ((x, y1 + half, x, y2 - half, x, y2),), (x, (y1 + y2) // 2), True)
 
 
 def _self_loop(corner: Point, width: int) -> Route:

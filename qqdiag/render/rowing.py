@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 Pair = tuple[int, int]
 Columns = list[list[int]]
@@ -63,30 +63,48 @@ def _crossings(columns: Columns, edges: Sequence[Pair]) -> int:
     )
 
 
-def centres(columns: Columns, edges: Sequence[Pair], heights: Mapping[int, float], gap: float) -> dict[int, float]:
-    """Where the middle of each node lies: near the mean of its neighbours, `gap` between the nodes of a column."""
+def centres(
+    columns: Columns,
+    edges: Sequence[Pair],
+    heights: Mapping[int, float],
+    gap: float,
+    more: Mapping[frozenset[int], float],
+) -> dict[int, float]:
+    """Where the middle of each node lies: near the mean of its neighbours, `gap` between the nodes of a column.
+
+    `more`: what is added between two that stand one below the other.
+    """
     beside = _beside(edges)
+    offsets = [_offsets(column, heights, gap, more) for column in columns]
     middle: dict[int, float] = {}
-    for column in columns:
-        middle |= dict(zip(column, _packed([0.0] * len(column), column, heights, gap), strict=True))
+    for number in range(len(columns)):
+        _place(columns[number], [0.0] * len(columns[number]), offsets[number], middle)
     for sweep in range(_SWEEPS):
-        for column in columns if sweep % 2 == 0 else columns[::-1]:
-            wanted = [_mean(beside.get(node, ()), middle, middle[node]) for node in column]
-            middle |= dict(zip(column, _packed(wanted, column, heights, gap), strict=True))
+        for number in range(len(columns)) if sweep % 2 == 0 else reversed(range(len(columns))):
+            wanted = [_mean(beside.get(node, ()), middle, middle[node]) for node in columns[number]]
+            _place(columns[number], wanted, offsets[number], middle)
     top = min((middle[node] - heights[node] / 2 for node in middle), default=0.0)
     return {node: value - top for node, value in middle.items()}
 
 
-def _packed(wanted: list[float], column: list[int], heights: Mapping[int, float], gap: float) -> list[float]:
-    """The places nearest to those wanted (least squares) that keep order and distance: pooled adjacent violators."""
+def _offsets(
+    column: list[int], heights: Mapping[int, float], gap: float, more: Mapping[frozenset[int], float]
+) -> list[float]:
+    """How far the middle of each node is from that of the column's first, when they stand as near as may be."""
     offsets = [0.0]
-    for before, node in itertools.pairwise(column):
-        offsets.append(offsets[-1] + (heights[before] + heights[node]) / 2 + gap)
+    for before, node in pairwise(column):
+        apart = gap + more.get(frozenset((before, node)), 0.0)
+        offsets.append(offsets[-1] + (heights[before] + heights[node]) / 2 + apart)
+    return offsets
+
+
+def _place(column: list[int], wanted: list[float], offsets: list[float], middle: dict[int, float]) -> None:
+    """The places nearest to those wanted (least squares) that keep order and distance: pooled adjacent violators."""
     pools: list[tuple[float, int]] = []  # mean and size
     for want, offset in zip(wanted, offsets, strict=False):
         pools.append((want - offset, 1))
         while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (one, few), (other, more) = pools[-2:]
-            pools[-2:] = [((one * few + other * more) / (few + more), few + more)]
+            (one, few), (other, many) = pools[-2:]
+            pools[-2:] = [((one * few + other * many) / (few + many), few + many)]
     free = [mean for mean, size in pools for _ in range(size)]
-    return [mean + offset for mean, offset in zip(free, offsets, strict=False)]
+    middle |= {node: mean + offset for node, mean, offset in zip(column, free, offsets, strict=False)}

@@ -83,7 +83,7 @@ def _doing(source: Captions, task: Task) -> Say:
             return Say("{sleeps}, timer {late} overdue", sleeps=sleeps, late=Seconds(-left))
         return Say("{sleeps}, timer in {left}", sleeps=sleeps, left=Seconds(left))
     age = source.age(task)
-    return Say("waits") if age is None else Say("waits {age}", age=age)
+    return Say("waits") if age is None else age
 
 
 def _lock(lock: Lock) -> Caption:

@@ -1,0 +1,150 @@
+"""The report as one page for a browser: complete in itself, readable without script, nothing loaded from anywhere.
+
+Every text that a template prints goes through `_printed`, which takes public texts and numbers and raises for any
+other, and then through the escape. A policy in the page's head lets nothing run but its own style and script, which
+it names by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from qqdiag.redact import Redacted, Shown, text_of
+from qqdiag.render.axis import drawing
+from qqdiag.render.boxes import picture
+from qqdiag.render.footer import footer
+from qqdiag.render.terminal import PRIVATE
+from qqdiag.report.document import Line, Section
+from qqdiag.report.drawn import Kind, Link
+from qqdiag.report.marks import Mark
+
+_FOLDER: Final = Path(__file__).with_name("pages")
+_ORDER: Final = (
+    *("evidence", "process", "timeline", "tasks", "heap", "locks", "sockets", "threads", "gateway"),
+    *("checked", "missing"),
+)
+
+
+@final
+class Ours(str):
+    """A text that this package wrote."""
+
+    __slots__ = ()
+
+
+@final
+class Asset(str):
+    """The style or the script: it stands in the page as it is in its file."""
+
+    __slots__ = ()
+
+
+class Place(StrEnum):
+    """Where a section can be jumped to: its id, or `other` for one that is not known here."""
+
+    EVIDENCE = "evidence"
+    PROCESS = "process"
+    TIMELINE = "timeline"
+    TASKS = "tasks"
+    HEAP = "heap"
+    LOCKS = "locks"
+    SOCKETS = "sockets"
+    THREADS = "threads"
+    GATEWAY = "gateway"
+    CHECKED = "checked"
+    MISSING = "missing"
+    OTHER = "other"
+
+
+_WORDS: Final = (Mark, Kind, Link, Place)
+
+
+def text(redacted: Redacted) -> str:
+    """The whole page."""
+    report = redacted.report
+    style, script = (_asset(name) for name in ("page.css", "page.js"))
+    sections = sorted(report.sections, key=_order)
+    evidence = next((section for section in sections if section.id == "evidence"), None)
+    process = next((section for section in sections if section.id == "process"), None)
+    page = _environment().get_template("page.html")
+    return page.render(
+        private=Ours(PRIVATE) if redacted.raw else None,
+        verdict=report.verdict,
+        headline=report.headline,
+        next=_last(evidence),
+        seen=_first(process),
+        sections=[(_place(section), section) for section in sections],
+        graph=report.graph,
+        picture=picture(report.graph) if report.graph else None,
+        plot=report.plot,
+        drawing=drawing(report.plot) if report.plot else None,
+        footer=[Ours(line) for line in footer(redacted)],
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        is_line=lambda block: isinstance(block, Line),
+    )
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printed,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _printed(value: object) -> str | int:
+    """What a template may print. TypeError for anything else: a bare `str`, or text that is said to be safe."""
+    kind = type(value)
+    if isinstance(value, Shown):
+        return text_of(value)
+    if kind is int and isinstance(value, int):
+        return value
+    if isinstance(value, Asset):
+        return Markup(value)
+    if isinstance(value, Ours):
+        return str.__str__(value)
+    if isinstance(value, StrEnum) and kind in _WORDS:
+        return value.value
+    raise TypeError(f"a {kind.__name__} is not public text")
+
+
+def _order(section: Section[Shown]) -> int:
+    return _ORDER.index(section.id) if section.id in _ORDER else len(_ORDER)
+
+
+def _place(section: Section[Shown]) -> Place:
+    return Place(section.id) if section.id in _ORDER else Place.OTHER
+
+
+def _first(section: Section[Shown] | None) -> Line[Shown] | None:
+    block = section.blocks[0] if section is not None and section.blocks else None
+    return block if isinstance(block, Line) else None
+
+
+def _last(section: Section[Shown] | None) -> Line[Shown] | None:
+    """What to type next: the last line of the evidence."""
+    block = section.blocks[-1] if section is not None and section.blocks else None
+    return block if isinstance(block, Line) else None
+
+
+def _asset(name: str) -> Asset:
+    return Asset((_FOLDER / name).read_text("utf-8"))
+
+
+def _hash(asset: Asset) -> Ours:
+    """As a Content-Security-Policy names it (CSP level 3, hash-source)."""
+    digest = hashlib.sha256(asset.encode("utf-8")).digest()
+    return Ours(f"sha256-{base64.b64encode(digest).decode('ascii')}")
