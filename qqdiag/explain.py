@@ -8,6 +8,7 @@ from pathlib import Path as FilePath
 from qqdiag.errors import UsageError
 from qqdiag.model import Say, Word
 
+PAGES = {"decision-tree": "README.md", "first-five-minutes": "first-five-minutes.md"}
 HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Fix", "Confirm")
 
 
@@ -24,16 +25,20 @@ class Runbook:
 
 
 def runbook(id: str) -> str:
-    """The text of a runbook, to print. UsageError when there is none for this id."""
-    return load(id).text
+    """The text of a runbook or of a page, to print. UsageError when there is none for this id."""
+    return page(id) if id in PAGES else load(id).text
+
+
+def page(name: str) -> str:
+    """The text of a page that belongs to no failure alone: `decision-tree` or `first-five-minutes`."""
+    return (_folder() / PAGES[name]).read_text("utf-8")
 
 
 def load(id: str) -> Runbook:
     """A runbook with its front matter. UsageError when there is none for this id."""
-    known = {path.stem: path for path in sorted(_folder().glob("*.md"))}
-    if id not in known:
+    if id not in runbooks():
         raise UsageError(Say("there is no runbook {id}", id=Word(id)), Say("list them: qqdiag signatures"))
-    head, _, text = known[id].read_text("utf-8").removeprefix("---\n").partition("---\n")
+    head, _, text = (_folder() / f"{id}.md").read_text("utf-8").removeprefix("---\n").partition("---\n")
     facts = {key: value.strip() for key, _, value in (line.partition(":") for line in head.splitlines())}
     return Runbook(
         id=facts["id"],
@@ -47,7 +52,7 @@ def load(id: str) -> Runbook:
 
 def runbooks() -> tuple[str, ...]:
     """The ids of all runbooks."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.md")))
+    return tuple(sorted(path.stem for path in _folder().glob("*.md") if path.name not in PAGES.values()))
 
 
 def _words(value: str) -> tuple[str, ...]:

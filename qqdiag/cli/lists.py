@@ -9,9 +9,11 @@ from qqdiag.cli.console import emit, note, progress
 
 
 @click.command()
-@click.argument("id")
+@click.argument("id", default="decision-tree")
 def explain(id: str) -> int:
-    """Print the runbook of a failure.
+    """Print the runbook of a failure; without one, the questions that tell which failure it is.
+
+    `qqdiag explain first-five-minutes` says what to keep before a restart.
 
     Example: qqdiag explain hot-loop
     """

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from qqdiag.errors import UsageError
-from qqdiag.explain import HEADINGS, load, runbook, runbooks
+from qqdiag.explain import HEADINGS, PAGES, load, page, runbook, runbooks
 from qqdiag.finding import Signature
 from qqdiag.fixes.adapter import FIXES
 from qqdiag.signatures import signatures
@@ -49,3 +49,23 @@ def test_it_keeps_the_evidence_before_it_mends(id: str) -> None:
 def test_no_runbook_is_a_usage_error() -> None:
     with pytest.raises(UsageError):
         runbook("../close-hang")
+
+
+def test_the_decision_tree_leads_to_every_runbook_and_nowhere_else() -> None:
+    tree = page("decision-tree")
+    numbers = re.findall(r"^## (\d+)\. .+\?$", tree, re.MULTILINE)
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    assert {number for number in re.findall(r"go to (\d+)\.$", tree, re.MULTILINE)} == set(numbers[1:])
+    assert set(re.findall(r": `([\w-]+)`$", tree, re.MULTILINE)) == set(IDS)
+
+
+def test_each_question_has_a_command_and_a_last_answer_that_always_fits() -> None:
+    for question in re.split(r"^## ", page("decision-tree"), flags=re.MULTILINE)[1:]:
+        assert len(re.findall(r"^Look: `[^`]+`$", question, re.MULTILINE)) == 1
+        assert len(re.findall(r"^- ", question, re.MULTILINE)) >= 2
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_explained_like_a_runbook(name: str) -> None:
+    assert runbook(name) == page(name)
+    assert name not in runbooks()
