@@ -1,8 +1,8 @@
-"""Whether a piece of code receives from a WebSocket: itself, or through methods of its own class that it calls.
+"""Whether a piece of code receives from a WebSocket: itself, or through methods that it calls.
 
-A listener that spins, or that has failed, shows only its outer frame; the receiving is in a method that it calls. The
-names that its code uses are looked up in its class. The answer is an over-estimate: who starts a listener as a task
-also names it.
+A listener that spins, or that has failed, shows only its outer frame; the receiving is in a method that it calls, of
+its own class or of an object that it keeps (`self.connection.read()`). The names that its code uses are looked up in
+both. The answer is an over-estimate: who starts a listener as a task also names it.
 """
 
 from __future__ import annotations
@@ -19,21 +19,37 @@ MAX_CODES = 300  # looked at for one question
 MAX_NAMES = 1_000
 
 
-def receives(runtime: Runtime, code: int, classes: Iterable[TypeInfo]) -> bool:
-    """Whether the code object at `code` reaches a receive. `classes`: those that its own may be among."""
+def receives(runtime: Runtime, code: int, classes: Iterable[TypeInfo], own: int = 0) -> bool:
+    """Whether the code object at `code` reaches a receive.
+
+    `classes`: those that its own may be among. `own`: the object whose method it is, where there is a frame that tells.
+    """
     owner = runtime.codes.at(code).qualname.reveal().rpartition(".")[0]
-    methods = _methods(runtime, [info for info in classes if info.qualname == owner or owner in _names(info)])
-    todo, seen = [code], set[int]()
+    known = list(classes)
+    methods = _methods(runtime, [info for info in known if info.qualname == owner or owner in _names(info)])
+    todo, seen = [(code, own, methods)], set[int]()
     while todo and len(seen) < MAX_CODES:
-        here = todo.pop()
+        here, own, methods = todo.pop()
         if here in seen:
             continue
         seen.add(here)
         used = _used(runtime, here)
         if not RECEIVES.isdisjoint(used):
             return True
-        todo += [methods[name] for name in used if name in methods]
+        todo += [(methods[name], own, methods) for name in used if name in methods]
+        for kept, theirs in _kept(runtime, own, used, known):
+            todo += [(theirs[name], kept, theirs) for name in used if name in theirs]
     return False
+
+
+def _kept(runtime: Runtime, own: int, used: list[str], classes: list[TypeInfo]) -> list[tuple[int, dict[str, int]]]:
+    """The objects of such classes in the attributes of `own` that the code uses, each with its methods."""
+    if not own:
+        return []
+    pointers, attributes = {info.address for info in classes}, runtime.objects.attributes(own)
+    values = [attributes[name] for name in used if name in attributes]
+    types = [(value, runtime.objects.type_of(value)) for value in values]
+    return [(value, _methods(runtime, [info])) for value, info in types if info.address in pointers]
 
 
 def _names(info: TypeInfo) -> set[str]:

@@ -9,7 +9,7 @@ import msgspec
 from qqdiag.collect import adapters, callgraph, ended, websockets
 from qqdiag.collect.holders import Holding, holders
 from qqdiag.collect.reach import Reach
-from qqdiag.cpython.frames import code_at
+from qqdiag.cpython.frames import code_at, frame_of
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
@@ -70,11 +70,19 @@ def _listens(reach: Reach, task: Task) -> bool:
     for level in task.chain:
         try:
             code = code_at(reach.runtime, level.address)
-            if code and callgraph.receives(reach.runtime, code, reach.classes.values()):
+            own = 0 if task.state.reveal() == "failed" else _self(reach, level.address)
+            if code and callgraph.receives(reach.runtime, code, reach.classes.values(), own):
                 return True
         except Unreadable:
             reach.broken = True
     return False
+
+
+def _self(reach: Reach, coroutine: int) -> int:
+    """The first local of its frame, which one that has ended leaves as it was; 0 where there is none."""
+    frame = frame_of(reach.runtime, coroutine)
+    held = reach.variables(frame, 1) if frame is not None else []
+    return held[0] if held else 0
 
 
 def _adapter(runtime: Runtime, address: int, profiles: Sequence[Profile]) -> Adapter | None:

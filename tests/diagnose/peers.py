@@ -58,14 +58,23 @@ async def echoing(request: web.Request) -> web.WebSocketResponse:
     return answer
 
 
+async def leaving(request: web.Request) -> web.WebSocketResponse:
+    """One message, then it closes."""
+    answer = web.WebSocketResponse()
+    await answer.prepare(request)
+    await answer.send_str("the only one")
+    await answer.close()
+    return answer
+
+
 @contextlib.contextmanager
-def websocket_server() -> Iterator[int]:
+def websocket_server(host: str = "127.0.0.1") -> Iterator[int]:
     """A WebSocket server; yields its port."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        runner = asyncio.run_coroutine_threadsafe(_serve(), loop).result(10)
+        runner = asyncio.run_coroutine_threadsafe(_serve(host), loop).result(10)
         try:
             yield runner.addresses[0][1]
         finally:
@@ -76,13 +85,14 @@ def websocket_server() -> Iterator[int]:
         loop.close()
 
 
-async def _serve() -> web.AppRunner:
+async def _serve(host: str) -> web.AppRunner:
     app = web.Application()
     routes = {"/echo": echoing, "/": talking, "/chatter": chattering, "/deaf": deaf, "/quiet": quiet}
+    routes["/leave"] = leaving
     app.add_routes([web.get(path, handler) for path, handler in routes.items()])
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, host, 0).start()
     return runner
 
 

@@ -12,16 +12,22 @@ import pytest
 
 from qqdiag.lab.control import Server, start_server
 
-REQUIREMENTS = ("aiohttp>=3.12.4", "httpx")
+REQUIREMENTS = ("aiohttp>=3.12.4", "httpx", "websockets>=15")
+IMPORTED = "import aiohttp, httpx, websockets"
 
 
 @pytest.fixture(params=["3.12", "3.13"])
 def gateway_python(request: pytest.FixtureRequest) -> str:
     """A Python of another version than ours may be, with what the gateway needs."""
-    base = interpreters.find(request.param)
+    return python_of(request.param)
+
+
+def python_of(version: str) -> str:
+    """The Python of the virtual environment of that version, made where it is not there."""
+    base = interpreters.find(version)
     if base is None:
-        pytest.skip(interpreters.CURE[request.param])
-    folder = hermes_environment.cache() / f"lab-python-{request.param}"
+        pytest.skip(interpreters.CURE[version])
+    folder = hermes_environment.cache() / f"lab-python-{version}"
     with hermes_environment.locked(folder.parent / f"{folder.name}.lock"):
         python = folder / "bin" / "python"
         if not usable(python):
@@ -30,9 +36,7 @@ def gateway_python(request: pytest.FixtureRequest) -> str:
 
 
 def usable(python: Path) -> bool:
-    return (
-        python.exists() and not subprocess.run([python, "-c", "import aiohttp, httpx"], capture_output=True).returncode
-    )
+    return python.exists() and not subprocess.run([python, "-c", IMPORTED], capture_output=True).returncode
 
 
 def make(base: Path, folder: Path) -> None:

@@ -1,0 +1,151 @@
+"""Two bot frameworks that nobody knows, one on aiohttp and one on websockets, each hung in one chosen way.
+
+Run as `python frameworks.py LIBRARY WAY`, with the server's host and port in a line on stdin. It says `ready` on
+stdout once it is in its state, or about to enter it, and then stays there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from typing import Any
+
+LIBRARY, WAY = sys.argv[1:3]
+BEAT = 0.3  # seconds between two beats
+PATHS = {"close-hang": "/chatter" if LIBRARY == "aiohttp" else "/deaf", "write-stuck": "/deaf", "half-open": "/echo"}
+PATHS |= {"hot-loop": "/leave", "dead-listener": "/", "idle": "/echo"}
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+class Rope:
+    """A connection by aiohttp."""
+
+    async def tie(self, address: str) -> None:
+        import aiohttp
+
+        self.room = aiohttp.ClientSession()
+        limits = aiohttp.ClientWSTimeout(ws_close=0.5)
+        self.end = await self.room.ws_connect(f"http://{address}", timeout=limits)
+
+    async def pull(self) -> str | None:
+        if self.end.closed:
+            return None
+        return str((await self.end.receive()).data)
+
+    async def push(self, text: str) -> None:
+        await self.end.send_str(text)
+
+    async def cut(self) -> None:
+        await self.end.close()
+
+    def waiting(self) -> int:
+        """Bytes that the transport could not send."""
+        transport: Any = self.end._writer.transport if self.end._writer else None
+        return int(transport.get_write_buffer_size())
+
+
+class Chain:
+    """A connection by websockets."""
+
+    async def tie(self, address: str) -> None:
+        from websockets.asyncio.client import connect
+
+        self.link = await connect(f"ws://{address}", ping_interval=None, close_timeout=None, compression=None)
+
+    async def pull(self) -> str | None:
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            return str(await self.link.recv())
+        except ConnectionClosed:
+            return None
+
+    async def push(self, text: str) -> None:
+        await self.link.send(text)
+
+    async def cut(self) -> None:
+        await self.link.close()
+
+    def waiting(self) -> int:
+        return int(self.link.transport.get_write_buffer_size())
+
+
+class Puppet:
+    """The bot: pulls, and does something with what it gets."""
+
+    def __init__(self) -> None:
+        self.line: Rope | Chain = Rope() if LIBRARY == "aiohttp" else Chain()
+        self.strings: list[asyncio.Task[Any]] = []
+
+    async def dance(self) -> None:
+        while True:
+            await self.bow(await self.line.pull())
+
+    async def bow(self, text: str | None) -> None:
+        if text is None:
+            return
+        if WAY == "dead-listener":
+            say("ready")
+            raise ValueError(text)
+        if WAY == "close-hang":
+            say("ready")
+            await self.line.cut()
+        elif WAY == "loop-blocked":
+            say("ready")
+            time.sleep(3600)
+        elif WAY == "await-deadlock":
+            await self.tangle()
+        elif WAY == "write-stuck":
+            self.strings.append(asyncio.create_task(self.watch()))
+            while True:
+                await self.line.push("." * 65536)
+        elif WAY == "hot-loop":
+            say("ready")
+
+    async def tangle(self) -> None:
+        """Waits for a task that waits at the lock that this one holds."""
+        knot = asyncio.Lock()
+        async with knot:
+            other = asyncio.create_task(self.untie(knot))
+            say("ready")
+            await other
+
+    async def untie(self, knot: asyncio.Lock) -> None:
+        async with knot:
+            pass
+
+    async def watch(self) -> None:
+        """Says when for half a second nothing of what waits has left."""
+        since, waiting = time.monotonic(), 0
+        while not waiting or time.monotonic() < since + 0.5:
+            await asyncio.sleep(0.05)
+            if self.line.waiting() != waiting:
+                since, waiting = time.monotonic(), self.line.waiting()
+        say("ready")
+        await asyncio.Event().wait()
+
+    async def breathe(self) -> None:
+        """Beats, each of which a peer that is well answers."""
+        for count in range(1_000_000):
+            await self.line.push("beat")
+            if count == 2:
+                say("ready")
+            await asyncio.sleep(BEAT)
+
+
+async def main() -> None:
+    puppet = Puppet()
+    address = sys.stdin.readline().strip()
+    await puppet.line.tie(address + PATHS.get(WAY, "/quiet"))
+    puppet.strings.append(asyncio.create_task(puppet.dance()))
+    if WAY in ("half-open", "idle"):
+        puppet.strings.append(asyncio.create_task(puppet.breathe()))
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
