@@ -26,7 +26,7 @@ from qqdiag.memory.pause import NotPaused, Tracer
 from qqdiag.memory.source import Region
 from qqdiag.model import Missing, Say, Word
 from qqdiag.profiles import Profile, profiles
-from qqdiag.snapshot import Deep, Growth, Logs, Monitor, Sample, Snapshot, Witness
+from qqdiag.snapshot import Deep, Growth, KnownFault, Logs, Monitor, Sample, Snapshot, Witness
 from qqdiag.target import CaptureFile, Core, Live, Target
 
 LIMIT = 7.0  # seconds for everything but the interval: so that a whole `inspect` ends within 10
@@ -63,6 +63,7 @@ class Once(NamedTuple):
 
     witness: Pending[Witness]
     logs: Pending[Logs] | None
+    faults: Pending[list[KnownFault] | None]
     growth: Pending[Growth] | None
 
 
@@ -220,13 +221,14 @@ def _of_this_program(target: Live, function: Callable[P, T], *args: P.args, **kw
 
 
 def _begin_once(target: Live, sample: Sample, interval: float, deadline: float) -> Once:
-    from qqdiag.collect import growth, logs, threads
+    from qqdiag.collect import growth, logs, threads, versions
 
     pid = target.pid
     profile = _profile(pid, sample)
     return Once(
         begin("witness", deadline, _of_this_program, target, threads.collect, pid),
-        begin("logs", deadline, logs.collect, pid, profile) if profile else None,
+        begin("logs", deadline, logs.collect, pid, profile, sample) if profile else None,
+        begin("faults", deadline, _of_this_program, target, versions.collect, pid, sample),
         begin("growth", deadline, growth.collect, pid, interval) if interval > 0 else None,
     )
 
@@ -288,6 +290,7 @@ def _snapshot(
         samples=samples,
         witness=once.witness.result(),
         logs=once.logs.result() if once.logs else None,
+        faults=once.faults.result(),
         monitor=monitored,
         deep=heap,
         pause=sum(pauses) + (heap.pause if isinstance(heap, Deep) else 0.0),

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from qqdiag.collect.websockets import is_websocket
 from qqdiag.cpython.chains import type_name
 from qqdiag.cpython.runtime import Runtime
+from qqdiag.cpython.strings import printable
 from qqdiag.cpython.typeinfo import TypeInfo
-from qqdiag.model import Word
+from qqdiag.memory.source import Unreadable
+from qqdiag.model import CodePath, Name, Word
 from qqdiag.profiles import AdapterShape, Profile
-from qqdiag.snapshot import Adapter, Attribute
+from qqdiag.snapshot import Adapter, Attribute, Method
+from qqdiag.versions import known
 
 
 def shape_of(info: TypeInfo, profiles: Sequence[Profile]) -> tuple[Profile, AdapterShape] | None:
@@ -38,7 +41,38 @@ def read(runtime: Runtime, address: int, profiles: Sequence[Profile]) -> Adapter
         websocket=_if(runtime, held.get("websocket"), websocket=True),
         listener=_if(runtime, held.get("listener"), websocket=False),
         heartbeat=_if(runtime, held.get("heartbeat"), websocket=False),
+        methods=_methods(runtime, info, profile, shape),
     )
+
+
+def _methods(runtime: Runtime, info: TypeInfo, profile: Profile, shape: AdapterShape) -> list[Method]:
+    """Those that are asked for, as its class and the classes that it derives from have them, the nearest first."""
+    source = known(profile.id, shape.platform)
+    found: dict[str, Method] = {}
+    for pointer in info.ancestors if source is not None else ():
+        assert source is not None
+        try:
+            namespace = runtime.objects.read_word(pointer + runtime.layout.type_dict)
+            own = runtime.objects.select(namespace, source.methods) if namespace else {}
+        except Unreadable:
+            continue
+        for name in source.methods:
+            method = _method(runtime, name if name not in found else f"base.{name}", own.get(name))
+            if method is not None:
+                found.setdefault(method.name.reveal(), method)
+    return list(found.values())
+
+
+def _method(runtime: Runtime, name: str, value: int | None) -> Method | None:
+    """Where the source of a plain function lies; None for anything else."""
+    try:
+        if value is None or runtime.objects.type_of(value).dotted != "builtins.function":
+            return None
+        code = runtime.codes.at(runtime.objects.read_word(value + runtime.layout.function_code))
+    except Unreadable:
+        return None
+    function = printable(code.qualname.reveal().rpartition(".")[2])
+    return Method(name=Name(name), function=Name(function), path=CodePath(printable(code.path)), line=code.first_line)
 
 
 def _no_shape(info: TypeInfo) -> tuple[Profile, AdapterShape]:

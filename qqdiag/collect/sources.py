@@ -33,7 +33,7 @@ def collect(pid: int, sample: Sample) -> list[SourceLine]:
         wanted.setdefault(path, set()).add(line)
     found: list[SourceLine] = []
     for path, lines in list(wanted.items())[:MAX_FILES]:
-        text = _text(root, path, uid, began)
+        text = text_of(root, path, uid, began)
         found += _lines(path, text, sorted(lines))
     return found
 
@@ -50,7 +50,7 @@ def _places(python: Python) -> Iterator[tuple[str, int]]:
                 yield codes[frame.code].path.reveal(), frame.line
 
 
-def _text(root: str, path: str, uid: int | None, began: float) -> bytes:
+def text_of(root: str, path: str, uid: int | None, began: float) -> bytes:
     """A file's text; none where it is not the source of what runs, or is not the target's to read."""
     if not path.startswith("/") or not path.endswith(".py"):
         return b""

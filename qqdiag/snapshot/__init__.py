@@ -14,7 +14,7 @@ import msgspec
 
 from qqdiag.model import CodePath, FreeText, Missing, Word
 from qqdiag.snapshot.code import RECEIVES, SENDS, Code, Frame, FrameLocals, Locals, PyThread, Variable
-from qqdiag.snapshot.gateway import Adapter, Attribute, Gateway, WebSocket
+from qqdiag.snapshot.gateway import Adapter, Attribute, Gateway, KnownFault, Method, WebSocket
 from qqdiag.snapshot.kernel import Growth, OsThread, Process, Socket, Sockets, TcpInfo
 from qqdiag.snapshot.logs import (
     LogEvent,
@@ -41,6 +41,7 @@ __all__ = [
     "FrameLocals",
     "Gateway",
     "Growth",
+    "KnownFault",
     "Leaf",
     "Level",
     "Locals",
@@ -51,6 +52,7 @@ __all__ = [
     "LogPart",
     "Logs",
     "Loop",
+    "Method",
     "Monitor",
     "MonitorTask",
     "Orphan",
@@ -111,5 +113,6 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     monitor: Monitor | Missing | None  # None: the target runs none
     deep: Deep | Missing | None = None  # None: not asked for
     sources: list[SourceLine] = []  # of what the tasks and threads of the last sample stand at, where asked for
+    faults: list[KnownFault] | Missing | None = None  # of the adapters' sources; None: no source that is known
     pause: float = 0.0  # seconds, over all collectors and samples
     growth: Growth | Missing | None = None  # None: only one sample was taken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from qqdiag.model import Name, Word
+from qqdiag.model import CodePath, Name, Word
 
 
 class WebSocket(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +42,15 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True):
     type: Name | None = None
 
 
+class Method(msgspec.Struct, frozen=True, kw_only=True):
+    """A method of an adapter's class, where its code says that its source lies."""
+
+    name: Name  # in the class; of a base class behind `base.`
+    function: Name  # of the code itself: another one where the class names it anew
+    path: CodePath
+    line: int  # its first, decorators included
+
+
 class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """One platform adapter that a profile recognised."""
 
@@ -53,6 +62,21 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     websocket: int | None = None  # WebSocket.address
     listener: int | None = None  # Task.address
     heartbeat: int | None = None  # Task.address
+    methods: list[Method] = []  # those in which known faults of its source would lie
+
+
+class KnownFault(msgspec.Struct, frozen=True, kw_only=True):
+    """A known mistake that was looked for in the source of an adapter."""
+
+    adapter: int  # Adapter.address
+    profile: Word
+    platform: Word
+    fault: Word
+    failure: Word  # id of the signature that sees what comes of it
+    state: Word  # has free unknown
+    path: CodePath | None = None  # where that is seen
+    line: int | None = None
+    fixed_in: Word | None = None  # the first release without it; None: none so far
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True, tag="gateway"):

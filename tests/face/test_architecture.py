@@ -29,7 +29,7 @@ errors
 as_root
 output
 snapshot codec
-profiles
+profiles versions
 memory
 cpython
 collect

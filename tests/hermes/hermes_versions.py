@@ -59,10 +59,10 @@ def rest_again(patient: Patient) -> None:
 def renewed(patient: Patient) -> None:
     """F21's trigger, in a version that resumes: the platform renews its connection (4009), twice."""
     had = patient.server.seen()["resumes"]
-    for count in (1, 2):
+    for goal in (had + 1, had + 2):
         wait_beats(patient, 1)
         patient.server.close(4009)
-        patient.server.until("a Resume", lambda seen, goal=had + count: seen["resumes"] >= goal)  # type: ignore[misc]
+        patient.gateway.wait(lambda goal=goal: patient.server.seen()["resumes"] >= goal, "a Resume")
     wait_beats(patient, 2)
     assert patient.server.seen()["identifies"] == 1
 
