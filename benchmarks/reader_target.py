@@ -39,6 +39,8 @@ async def main():
         if command == "walk":
             print(walk(), flush=True)
             return
+        if not command:  # who started this is gone
+            sys.exit()
         (busy.set if command == "busy" else busy.clear)()
         print(command, flush=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qqdiag.cpython import containers
@@ -72,13 +73,13 @@ def read_values(objects: Objects, address: int) -> list[int]:
     return [value for value in found if value]
 
 
-def slot_words(objects: Objects, address: int, names: tuple[str, ...]) -> list[int]:
+def slot_words(objects: Objects, address: int, names: tuple[str, ...]) -> Sequence[int]:
     """Some `__slots__` of an instance, read in one piece: addresses, 0 for a slot that is not set or not there."""
     info = objects.type_of(address)
     at_once = objects.records.get((info.address, names))
     page, at = objects.kept.get(address & OUTSIDE), address & WITHIN
     if at_once is not None and page is not None and at <= PAGE - at_once.fields.size:
-        return list(at_once.pick(at_once.fields.unpack_from(page, at)))
+        return at_once.pick(at_once.fields.unpack_from(page, at))
     slots = _shape(objects, info).slots
     if all(slots.get(name, info.basicsize) + 8 <= info.basicsize for name in names):
         objects.records[info.address, names] = record([(slots[name], WORD) for name in names])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from qqdiag.cpython.runtime import Runtime
-from qqdiag.cpython.typeinfo import FUTURE, TypeInfo
+from qqdiag.cpython.typeinfo import FUTURE, TEXT, TypeInfo
 from qqdiag.memory.live import OUTSIDE, PAGE, WITHIN
 from qqdiag.memory.source import Unreadable
 
@@ -142,7 +142,7 @@ def task_name(runtime: Runtime, address: int) -> str | None:
     """A task's name: since 3.12.1 (gh-112137) an int N where nobody named it, which means Task-N."""
     if not address:
         return None
-    number = runtime.objects.integer(address)
+    number = None if runtime.objects.type_of(address).flags & TEXT else runtime.objects.integer(address)
     return runtime.objects.text(address) if number is None else f"Task-{number}"
 
 

@@ -212,6 +212,16 @@ class Layout:
         """The same of a C future."""
         return record(_offsets(self, FUTURE_FIELDS))
 
+    @functools.cached_property
+    def text_record(self) -> struct.Struct:
+        """One unpacking of a str's length and state."""
+        return packed((self.text_length, "Q"), (self.text_state, "I"))
+
+    @functools.cached_property
+    def int_record(self) -> struct.Struct:
+        """One unpacking of an int: its type, its tag or size, its first digit."""
+        return packed((self.object_type, "Q"), (self.int_tag, "q"), (self.int_digits, "I"))
+
     def stack_depth(self, frame: int, stacktop: int) -> int:
         """The index into localsplus of the first free slot, from what `frame_stacktop` of the frame at `frame` says."""
         return (stacktop - frame - self.frame_localsplus) // 8 if self.stacktop_is_pointer else stacktop
@@ -250,7 +260,8 @@ def _offsets(layout: Layout, fields: Sequence[tuple[str, str]]) -> list[tuple[in
     found = []
     for name, code in fields:
         offset = getattr(layout, name)
-        offset = offset[0] if isinstance(offset, tuple) else offset
+        if isinstance(offset, tuple):  # a flag and its mask: of a bit field only the byte, as others lie close by
+            offset, code = offset[0], BYTE if offset[1] <= 0xFF else code
         found.append((offset, code) if offset is not None else (layout.object_type, WORD))
     return found
 

@@ -12,20 +12,18 @@ if TYPE_CHECKING:
     from qqdiag.cpython.objects import Objects
 
 MAX_DIGITS = 32  # of 30 bits: no number that is looked at is longer, and a float holds it
-MOST = 64  # bytes of an int of few digits
-TAG = struct.Struct("<q")
-FLOAT = struct.Struct("<d")
+float_from = struct.Struct("<d").unpack_from
 
 
 def integer(objects: Objects, address: int) -> int | None:
     """An int or bool; None when it is none, or has more than MAX_DIGITS digits of 30 bits."""
     layout, page, at = objects.layout, objects.kept.get(address & OUTSIDE), address & WITHIN
-    head = objects.peek(address) if page is None or at > PAGE - MOST else page[at : at + MOST]
-    if not objects.type_at(int.from_bytes(head[layout.object_type : layout.object_type + 8], "little")).flags & INT:
+    record = layout.int_record
+    if page is None or at > PAGE - record.size:
+        page, at = objects.read(address, record.size), 0
+    pointer, tag, digit = record.unpack_from(page, at)
+    if not objects.type_at(pointer).flags & INT:
         return None
-    if len(head) < layout.int_digits + 4:
-        head = objects.read(address, layout.int_digits + 4)
-    (tag,) = TAG.unpack_from(head, layout.int_tag)
     if layout.int_tagged:  # since 3.12 (gh-101291): count << 3 | sign
         count, negative, zero = tag >> 3, tag & 3 == 2, tag & 3 == 1
     else:
@@ -34,16 +32,13 @@ def integer(objects: Objects, address: int) -> int | None:
         return 0
     if not 0 < count <= MAX_DIGITS:
         return None
-    value = _digits(objects, address, count, head)
+    value: int = digit if count == 1 else _several(objects, address, count)
     return -value if negative else value
 
 
-def _digits(objects: Objects, address: int, count: int, head: bytes) -> int:
-    start = objects.layout.int_digits
-    if start + 4 * count > len(head):
-        head = objects.read(address, start + 4 * count)
-    digits = struct.unpack_from(f"<{count}I", head, start)
-    return sum(int(digit) << 30 * place for place, digit in enumerate(digits)) if count > 1 else int(digits[0])
+def _several(objects: Objects, address: int, count: int) -> int:
+    digits = struct.unpack(f"<{count}I", objects.read(address + objects.layout.int_digits, 4 * count))
+    return sum(int(digit) << 30 * place for place, digit in enumerate(digits))
 
 
 def number(objects: Objects, address: int) -> float | None:
@@ -52,7 +47,7 @@ def number(objects: Objects, address: int) -> float | None:
         page, at = objects.kept.get(address & OUTSIDE), (address & WITHIN) + objects.layout.float_value
         if page is None or at > PAGE - 8:
             page, at = objects.read(address + objects.layout.float_value, 8), 0
-        value: float = FLOAT.unpack_from(page, at)[0]
+        value: float = float_from(page, at)[0]
         return value
     whole = integer(objects, address)
     return None if whole is None else float(whole)

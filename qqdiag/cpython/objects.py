@@ -19,7 +19,6 @@ from qqdiag.memory.source import Kept, MemorySource, Overtaken, Unreadable
 word_from = struct.Struct("<Q").unpack_from
 WEAK_REFERENCES = frozenset({"weakref.ReferenceType", "builtins.weakref"})  # since 3.10, and before
 PEEK = 256  # holds most coroutines with their value stack
-SHORT_TEXT = 80  # bytes of a str with most names of tasks
 SHORT_TUPLES = [struct.Struct(f"<{count}Q") for count in range(5)]
 SHORT = 16  # items of a tuple that PEEK surely holds
 BLOCK = 4096  # no page is smaller: a read within a block needs one page
@@ -42,8 +41,6 @@ class Objects:
         self._type_at = layout.object_type
         self._type_within = PAGE - 8 - layout.object_type  # in a page: the last object whose type is in it too
         self._types: dict[int, TypeInfo] = {}
-        self._text_head = layout.text_compact + 8
-        self._text_within = PAGE - SHORT_TEXT
         self._tuple_within = PAGE - layout.tuple_items - SHORT_TUPLES[-1].size
         self._var_head = packed((layout.object_type, "Q"), (layout.var_size, "Q")).unpack_from
         self._reference = packed((layout.object_type, "Q"), (layout.weakref_object, "Q"))
@@ -133,13 +130,13 @@ class Objects:
         """A str, cut at 4,096 characters; None when it is none."""
         found = self._texts.get(address)
         if found is None:
-            page, at = self.kept.get(address & OUTSIDE), address & WITHIN
-            short = page is not None and at <= self._text_within
-            head = page[at : at + SHORT_TEXT] if page is not None and short else self.read(address, self._text_head)
-            pointer = int.from_bytes(head[self.layout.object_type : self.layout.object_type + 8], "little")
-            if not (self._types.get(pointer) or self.type_at(pointer)).flags & TEXT:
+            if not self.type_of(address).flags & TEXT:
                 return None
-            found = self._texts[address] = strings.text_of(self.memory, self.layout, address, head)
+            page, at = self.kept.get(address & OUTSIDE), address & WITHIN
+            found = strings.short(self.layout, page, at) if page is not None else None
+            if found is None:
+                found = strings.text(self.memory, self.layout, address)
+            self._texts[address] = found
         return found
 
     def integer(self, address: int) -> int | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 word = struct.Struct("<Q").unpack_from
 MAX_ALIKE = 10_000
+MAX_STEPS = 64  # after so many it is looked whether the chain has come back to itself: one that ends never has
 NEXT = 1024  # bytes of the next page that are enough for what begins in one
 
 
@@ -48,24 +49,26 @@ def along(runtime: Runtime) -> Along:
         return lambda chain, visited, address, limit: address
     kept, find, kinds, alike = objects.kept, _finder(runtime), runtime.kinds, dict[bytes, Place]()
     begin, size, referent = layout.object_type, layout.coroutine_head.size, layout.referent
-    fits, tagged, limit_alike = PAGE - size, layout.references_tagged, 0 if layout.stacktop_is_pointer else MAX_ALIKE
+    fits, tagged = PAGE - size, layout.references_tagged
+    pointers, above = layout.stacktop_is_pointer, 8 * layout.awaited_depth
+    same = size - 8 if pointers else size  # how far two coroutines that stand at one place are alike: pointers differ
 
     def follow(chain: Chain, visited: set[int], address: int, limit: int) -> int:
-        append, suspended = chain.levels.append, not chain.executing
-        while address and address not in visited and len(visited) < limit:
+        append, suspended, begun = chain.levels.append, not chain.executing, len(chain.levels)
+        for _ in range(min(limit - len(visited), MAX_STEPS)):
             page, at = kept.get(address & OUTSIDE) or objects.page(address), address & WITHIN
             if page is not None and at > fits:
                 following = kept.get((address & OUTSIDE) + PAGE)
                 page, at = page[at:] + following[:NEXT] if following else None, 0
             if page is None:
                 break
-            head = page[at + begin : at + size]
+            head = page[at + begin : at + same]
             place = alike.get(head)
-            if place is None:
+            if place is None or (pointers and word(page, at + same)[0] != address + place.slot + above):
                 place = kinds.get(word(head)[0]) or find(address, page, at)
                 if place is None:
                     break
-                if place.code is not None and len(alike) < limit_alike:
+                if place.code is not None and len(alike) < MAX_ALIKE and (place.slot or not pointers):
                     alike[head] = place
             kind, name, code, line, offset, suspended, slot, end = place
             if not slot:
@@ -77,17 +80,29 @@ def along(runtime: Runtime) -> Along:
                     awaited = objects.read_word(address + slot)
                 except Unreadable:
                     break
-            visited.add(address)
             append(
                 Level(kind=kind, address=address, name=name, code=code, line=line, offset=offset, suspended=suspended)
             )
             if end:
                 chain.end = address
             address = referent(awaited) if tagged and code is not None else awaited
+            if not address:
+                break
         chain.executing = not suspended
-        return address
+        return address and _visit(chain.levels, begun, visited, address)
 
     return follow
+
+
+def _visit(levels: list[Level], begun: int, visited: set[int], address: int) -> int:
+    """Of a chain that did not end, mark what was followed as visited; where it came back to what was, cut it there."""
+    for index in range(begun, len(levels)):
+        at = levels[index].address
+        if at in visited:
+            del levels[index:]
+            return at
+        visited.add(at)
+    return address
 
 
 def _finder(runtime: Runtime) -> Callable[[int, bytes, int], Place | None]:

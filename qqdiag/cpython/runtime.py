@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import re
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from qqdiag.cpython.places import Along, Place
 
 MAX_INTERPRETERS = 1_000
+SYMBOLS = ("_PyRuntime", "Py_Version", "_Py_NoneStruct", "_Py_NegativeRefcount")
 SUPPORTED = Say("Start the gateway with a CPython from 3.9 to 3.15, as in: python3.12 -m venv .venv")
 
 
@@ -94,6 +96,8 @@ def attach(memory: MemorySource, former: Known | None = None) -> Runtime:
         raise _damaged(error.address) from error
     former.interpreter = found
     objects = Objects(memory, found.layout, former, found.names)
+    with contextlib.suppress(Unreadable):
+        objects.is_none(found.symbols.get("_Py_NoneStruct", 0))  # from then on it knows None by its address
     return Runtime(
         memory=memory,
         version=found.version,
@@ -132,7 +136,7 @@ def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.I
     """The ELF file that holds the interpreter, with the symbols that are needed of it."""
     for image in elf.images(memory, regions):
         if elf.find(memory, image, ["_PyRuntime"]):
-            return image, elf.find(memory, image, ["_PyRuntime", "Py_Version", "_Py_NegativeRefcount"])
+            return image, elf.find(memory, image, SYMBOLS)
     found = unnamed.runtime(memory, regions)
     if found is not None:
         address, home = found

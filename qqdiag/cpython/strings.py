@@ -9,6 +9,7 @@ from qqdiag.memory.source import MemorySource, Unreadable
 
 MAX_TEXT = 4096  # characters
 MAX_C_STRING = 256
+ASCII, ASCII_COMPACT = 0x7C, 0x64  # of the state: kind, compact and ascii; kind 1 with both set
 CODECS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 
 
@@ -18,19 +19,13 @@ def text(memory: MemorySource, layout: Layout, address: int) -> str:
     A lone surrogate comes out as an escape, so that the result can be encoded. Raises Unreadable when the header is
     not one of a str.
     """
-    return text_of(memory, layout, address, memory.read(address, layout.text_compact + 8))
-
-
-def text_of(memory: MemorySource, layout: Layout, address: int, head: bytes) -> str:
-    """The same, where the first `text_compact + 8` bytes were read already."""
+    head = memory.read(address, layout.text_compact + 8)
     (length,) = struct.unpack_from("<q", head, layout.text_length)
     (state,) = struct.unpack_from("<I", head, layout.text_state)
     kind, compact, ascii_only = state >> 2 & 7, state & 32, state & 64
     if kind not in CODECS or length < 0:
         raise Unreadable(address, layout.text_compact)
     if ascii_only and compact:
-        if layout.text_ascii + length <= len(head):
-            return head[layout.text_ascii : layout.text_ascii + length].decode("latin-1")
         start = address + layout.text_ascii
     elif compact:
         start = address + layout.text_compact
@@ -43,6 +38,18 @@ def text_of(memory: MemorySource, layout: Layout, address: int, head: bytes) -> 
         return raw.decode(CODECS[kind], "surrogatepass").encode("utf-8", "backslashreplace").decode()
     except UnicodeDecodeError as error:  # a code point above 0x10FFFF: this is no str
         raise Unreadable(start, len(raw)) from error
+
+
+def short(layout: Layout, page: bytes, at: int) -> str | None:
+    """The str object at an offset of a page, where it is compact ASCII and ends in it, as names do; else None."""
+    if at > len(page) - layout.text_ascii:
+        return None
+    length, state = layout.text_record.unpack_from(page, at)
+    start = at + layout.text_ascii
+    end = start + length
+    if state & ASCII != ASCII_COMPACT or length > MAX_TEXT or end > len(page):
+        return None
+    return page[start:end].decode("latin-1")
 
 
 def c_string(memory: MemorySource, address: int) -> str:

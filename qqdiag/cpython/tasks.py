@@ -70,9 +70,10 @@ def read(runtime: Runtime, raw: list[Fields], causes: Causes) -> list[Task]:
 
 
 def _fields(runtime: Runtime, address: int) -> Fields:
-    if not runtime.objects.type_of(address).is_task:
+    found = fields(runtime, address)
+    if not found.info.is_task:
         raise Unreadable(address)
-    return fields(runtime, address)
+    return found
 
 
 def _stacks(threads: list[Thread]) -> dict[int, tuple[Thread, int]]:
