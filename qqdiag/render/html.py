@@ -11,7 +11,7 @@ import base64
 import hashlib
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -21,7 +21,7 @@ from qqdiag.render.axis import drawing
 from qqdiag.render.boxes import picture
 from qqdiag.render.footer import footer
 from qqdiag.render.terminal import PRIVATE
-from qqdiag.report.document import Line, Section
+from qqdiag.report.document import Block, Line, Section
 from qqdiag.report.drawn import Kind, Link
 from qqdiag.report.marks import Mark
 
@@ -64,23 +64,35 @@ class Place(StrEnum):
 
 
 _WORDS: Final = (Mark, Kind, Link, Place)
+_FOLDED: Final = (Place.THREADS, Place.CHECKED)
+
+
+class Part(NamedTuple):
+    """A section as the page has it."""
+
+    place: Place
+    title: Shown
+    blocks: tuple[Block[Shown], ...]
+    folded: bool
 
 
 def text(redacted: Redacted) -> str:
     """The whole page."""
     report = redacted.report
     style, script = (_asset(name) for name in ("page.css", "page.js"))
-    sections = sorted(report.sections, key=_order)
-    evidence = next((section for section in sections if section.id == "evidence"), None)
-    process = next((section for section in sections if section.id == "process"), None)
+    parts = [_part(section) for section in sorted(report.sections, key=_order)]
+    process = next((part for part in parts if part.place is Place.PROCESS), None)
+    next_step = None
+    if parts and parts[0].place is Place.EVIDENCE:  # its last line is what to type next
+        next_step, parts[0] = parts[0].blocks[-1], parts[0]._replace(blocks=parts[0].blocks[:-1])
     page = _environment().get_template("page.html")
     return page.render(
         private=Ours(PRIVATE) if redacted.raw else None,
         verdict=report.verdict,
         headline=report.headline,
-        next=_last(evidence),
-        seen=_first(process),
-        sections=[(_place(section), section) for section in sections],
+        next=next_step,
+        seen=process.blocks[0] if process and process.blocks else None,
+        parts=[part for part in parts if part.blocks],
         graph=report.graph,
         picture=picture(report.graph) if report.graph else None,
         plot=report.plot,
@@ -125,19 +137,9 @@ def _order(section: Section[Shown]) -> int:
     return _ORDER.index(section.id) if section.id in _ORDER else len(_ORDER)
 
 
-def _place(section: Section[Shown]) -> Place:
-    return Place(section.id) if section.id in _ORDER else Place.OTHER
-
-
-def _first(section: Section[Shown] | None) -> Line[Shown] | None:
-    block = section.blocks[0] if section is not None and section.blocks else None
-    return block if isinstance(block, Line) else None
-
-
-def _last(section: Section[Shown] | None) -> Line[Shown] | None:
-    """What to type next: the last line of the evidence."""
-    block = section.blocks[-1] if section is not None and section.blocks else None
-    return block if isinstance(block, Line) else None
+def _part(section: Section[Shown]) -> Part:
+    place = Place(section.id) if section.id in _ORDER else Place.OTHER
+    return Part(place, section.title, section.blocks, place in _FOLDED)
 
 
 def _asset(name: str) -> Asset:

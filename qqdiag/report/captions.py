@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qqdiag.model import Bytes, Say, Seconds
-from qqdiag.report.causes import Causes
+from qqdiag.report.causes import Causes, working_frame
 from qqdiag.report.code import code_of, place
 from qqdiag.report.drawn import Kind
 from qqdiag.report.edges import NO_WORKER, Key
@@ -43,7 +43,7 @@ def _of_kind(source: Captions, kind: Kind, id: int, count: int) -> Caption:
     if kind is Kind.SOCKET:
         return _socket(id, known.sockets.get(id), count)
     if kind is Kind.THREAD:
-        return _thread(known, id)
+        return _thread(known, id, count)
     if kind is Kind.PROCESS:
         return Say("child {pid}", pid=id), (Say("has not ended"),)
     if kind is Kind.LOOP:
@@ -119,17 +119,17 @@ def _socket(fd: int, row: Socket | None, count: int) -> Caption:
     return title, tuple(lines)
 
 
-def _thread(known: Causes, id: int) -> Caption:
+def _thread(known: Causes, id: int, count: int) -> Caption:
     if id == NO_WORKER:
         return Say("no free worker"), (Say("no thread has begun the job"),)
-    lines = [known.names[id]] if id in known.names else []
-    thread = known.threads.get(id)
-    code = code_of(known.python, thread.frames[0]) if thread and thread.frames else None
-    if thread is not None and code is not None:
+    lines = [known.names[id]] if id in known.names and count == 1 else []
+    frame = working_frame(known, id)
+    code = code_of(known.python, frame) if frame else None
+    if frame is not None and code is not None:
         lines.append(Say("in {name}", name=code.qualname))
-        where = place(known.python, thread.frames[0])
+        where = place(known.python, frame)
         lines += [where] if where else []
-    return Say("thread {tid}", tid=id), tuple(lines)
+    return (Say("thread") if count > 1 else Say("thread {tid}", tid=id)), tuple(lines)
 
 
 def _loop(loop: Loop) -> Caption:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from qqdiag.model import Address, Say, Seconds
 from qqdiag.report.code import code_of
-from qqdiag.snapshot import Leaf, Lock, Process, Python, PyThread, Sample, Socket, Sockets, Task, TcpInfo
+from qqdiag.snapshot import Frame, Leaf, Lock, Process, Python, PyThread, Sample, Socket, Sockets, Task, TcpInfo
 
 _MOST_NAMES = 3
 # Frames that every worker thread waits or works in, and that say nothing of the job.
@@ -116,16 +116,24 @@ def _thread(known: Causes, native_id: int) -> Say:
     text = Say("thread {tid}", tid=native_id)
     if native_id in known.names:
         text = Say("{text} {name}", text=text, name=known.names[native_id])
+    frame = working_frame(known, native_id)
+    code = code_of(known.python, frame) if frame else None
+    if frame is None or code is None:
+        return text
+    if frame.line is None:
+        return Say("{text}, in {function}", text=text, function=code.qualname)
+    where = Say("{path}:{line}", path=code.path, line=frame.line)
+    return Say("{text}, in {function} at {where}", text=text, function=code.qualname, where=where)
+
+
+def working_frame(known: Causes, native_id: int) -> Frame | None:
+    """The innermost frame of a thread that says something of what it does."""
     thread = known.threads.get(native_id)
     for frame in thread.frames if thread else []:
         code = code_of(known.python, frame)
-        if code is None or code.path.reveal().endswith(_SUPPORT):
-            continue
-        if frame.line is None:
-            return Say("{text}, in {function}", text=text, function=code.qualname)
-        where = Say("{path}:{line}", path=code.path, line=frame.line)
-        return Say("{text}, in {function} at {where}", text=text, function=code.qualname, where=where)
-    return text
+        if code is not None and not code.path.reveal().endswith(_SUPPORT):
+            return frame
+    return None
 
 
 def _descriptor(known: Causes, fd: int, leaf: Leaf) -> Say:

@@ -13,7 +13,7 @@ from qqdiag.finding import Diagnosis, Severity
 from qqdiag.model import Say
 from qqdiag.report.ages import ages
 from qqdiag.report.captions import Captions, caption
-from qqdiag.report.causes import Causes, causes, names_of
+from qqdiag.report.causes import Causes, causes, names_of, working_frame
 from qqdiag.report.document import Cell, Mark
 from qqdiag.report.drawn import Edge, Graph, Kind, Node
 from qqdiag.report.edges import Key, arcs
@@ -99,7 +99,10 @@ def _appearance(known: Causes, key: Key) -> Hashable:
     if kind is Kind.SOCKET:
         row = known.sockets.get(id)
         return None if row is None else _socket(row)
-    return kind is Kind.FUTURE or id
+    if kind is Kind.THREAD:
+        frame = working_frame(known, id)
+        return (frame.code, frame.line) if frame else id
+    return None if kind is Kind.FUTURE else id
 
 
 def _task(task: Task) -> Hashable:

@@ -18,13 +18,14 @@ from qqdiag.redact import Privacy, Redacted, redact, texts
 from qqdiag.redact.private_values import Private
 from qqdiag.redact.pseudonyms import Pseudonyms
 from qqdiag.redact.selfcheck import check, rendered
-from qqdiag.render import jsonout, markdown, terminal
+from qqdiag.render import html, jsonout, markdown, terminal
 from qqdiag.snapshot import Snapshot
 
 FORMS: dict[str, Callable[[Redacted], str]] = {
     "text": terminal.text,
     "coloured": lambda redacted: terminal.coloured(redacted, 80),
     "md": markdown.text,
+    "html": html.text,
     "json": jsonout.text,
 }
 DIAGNOSIS = hand_made.diagnosis(hand_made.finding())
