@@ -88,6 +88,10 @@ class FreeText(Text):
     """Anything a person or a peer wrote: a log line, an exception message, a close reason."""
 
 
+class FixedText(Text):
+    """Text that stands in the target's source code: of a log call, between its arguments. Public as code is."""
+
+
 class Command(Text):
     """A command that the operator can paste. Public only where each of its words is one of ours or a number."""
 

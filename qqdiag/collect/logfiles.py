@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from qqdiag.collect import rooted
 from qqdiag.collect.loghistory import EVENTS_KEPT, Clock, Old, Past, Zone, zone_of
 from qqdiag.collect.logrecords import Grammar, Record, event
 from qqdiag.collect.logscan import Budget
+from qqdiag.collect.logtemplates import Templates
 from qqdiag.model import FreeText, Name, Path, Word
 from qqdiag.profiles import Profile
 from qqdiag.snapshot import LogEvent, LogFile, LogLine
 
 TAIL_BYTES = 1 << 18
 LINES_KEPT = 200
+_TRACEBACK = "\nTraceback (most recent call last):\n"
+# The last line of a traceback (traceback.py): a type, and perhaps its text.
+_RAISED = re.compile(
+    r"^((?:[A-Za-z_]\w{0,60}\.){0,8}[A-Za-z_]\w{0,60}(?:Error|Exception|Interrupt|Exit|Timeout))(?::|$)", re.M | re.A
+)
 
 
 def read(
@@ -26,6 +33,7 @@ def read(
     now: float,
     older: Sequence[Old] = (),
     budget: Budget | None = None,
+    templates: Templates | None = None,
 ) -> LogFile:
     """The log open at `fd`, and what was put aside of it, newest first. `zone` is the one that its system names, `now`
     the wall clock's time."""
@@ -34,8 +42,9 @@ def read(
     data = rooted.read_at(fd, start, TAIL_BYTES)
     records = grammar.records(data, start > 0)
     clock = Clock(zone_of(grammar.last_time(records), zone, status.st_mtime), now)
-    lines, events = _newest_first(records, grammar, clock)
-    past = Past(grammar, clock, budget or Budget(), events[:EVENTS_KEPT])
+    templates = templates or Templates((), lambda path: b"")
+    lines, events = _newest_first(records, grammar, clock, templates)
+    past = Past(grammar, clock, budget or Budget(), templates, events[:EVENTS_KEPT])
     past.current(path, fd, start + data.find(b"\n") + 1 if start else 0)
     for one in older:
         past.old(one, zone)
@@ -50,24 +59,31 @@ def read(
     )
 
 
-def _newest_first(records: list[Record], grammar: Grammar, clock: Clock) -> tuple[list[LogLine], list[LogEvent]]:
+def _newest_first(
+    records: list[Record], grammar: Grammar, clock: Clock, templates: Templates
+) -> tuple[list[LogLine], list[LogEvent]]:
     """The last lines, and the records that a phrase knows."""
     lines: list[LogLine] = []
     events: list[LogEvent] = []
     for record in reversed(records):
         age = clock.age(grammar.time(record.time))
         if len(lines) < LINES_KEPT:
-            lines.append(_line(record, age))
+            lines.append(_line(record, age, templates))
         said = grammar.said(record) if age is not None else None
         if said and age is not None:
-            events.append(event(said, age))
+            events.append(event(said, age, templates.of(record)))
     return lines, events
 
 
-def _line(record: Record, age: float | None) -> LogLine:
+def _line(record: Record, age: float | None, templates: Templates) -> LogLine:
+    template, arguments = templates.match(record.logger, record.level, record.text) or (None, [])
+    raised = _RAISED.findall(record.text)
     return LogLine(
         age=age,
         level=Word(record.level) if record.level else None,
         logger=Name(record.logger) if record.logger else None,
         text=FreeText(record.text),
+        template=template,
+        arguments=arguments,
+        exception=Name(raised[-1]) if raised and _TRACEBACK in record.text else None,
     )

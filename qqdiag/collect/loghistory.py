@@ -14,6 +14,7 @@ from typing import NamedTuple
 from qqdiag.collect import failure, localtime, rooted, rotated
 from qqdiag.collect.logrecords import Grammar, event
 from qqdiag.collect.logscan import Budget, Read, Scan
+from qqdiag.collect.logtemplates import Templates
 from qqdiag.model import Missing, Path
 from qqdiag.snapshot import LogEvent, LogPart
 
@@ -51,10 +52,12 @@ class Old(NamedTuple):
 class Past:
     """Gathers `events` and `parts`, both the newest first."""
 
-    def __init__(self, grammar: Grammar, clock: Clock, budget: Budget, events: list[LogEvent]) -> None:
+    def __init__(
+        self, grammar: Grammar, clock: Clock, budget: Budget, templates: Templates, events: list[LogEvent]
+    ) -> None:
         """`events`: those that are known already. `clock`: was asked for them last."""
         self.events, self.parts = events, list[LogPart]()
-        self._grammar, self._clock, self._budget = grammar, clock, budget
+        self._grammar, self._clock, self._budget, self._templates = grammar, clock, budget, templates
         self._holes = False
 
     def current(self, path: str, fd: int, end: int) -> None:
@@ -111,8 +114,8 @@ class Past:
             record = self._grammar.of_bytes(line)
             said = self._grammar.said(record) if record else None
             age = self._clock.age(said.time) if said else None
-            if said and age is not None:
-                self.events.append(event(said, age))
+            if record and said and age is not None:
+                self.events.append(event(said, age, self._templates.of(record)))
             if len(self.events) >= EVENTS_KEPT:
                 return
 

@@ -109,7 +109,7 @@ class Grammar:
         return None
 
 
-def event(said: Said, age: float) -> LogEvent:
+def event(said: Said, age: float, template: int | None) -> LogEvent:
     """As the snapshot has it."""
     return LogEvent(
         event=Word(said.phrase.event),
@@ -117,6 +117,7 @@ def event(said: Said, age: float) -> LogEvent:
         level=Word(said.level or "UNKNOWN"),
         numbers=said.numbers,
         line=said.line,
+        template=template,
     )
 
 

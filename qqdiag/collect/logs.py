@@ -13,19 +13,23 @@ import time
 from contextlib import ExitStack
 
 from qqdiag import as_root
-from qqdiag.collect import homes, localtime, logfiles, proc, rooted, rotated, statefile
+from qqdiag.collect import homes, localtime, logfiles, proc, rooted, rotated, sources, statefile
 from qqdiag.collect.loghistory import Old
 from qqdiag.collect.logscan import Budget
+from qqdiag.collect.logtemplates import Templates
 from qqdiag.errors import NotPermitted
 from qqdiag.model import Missing, Path, Say, Word
 from qqdiag.profiles import Profile
-from qqdiag.snapshot import LogFile, Logs, StateFile
+from qqdiag.snapshot import LogFile, Logs, Process, Python, Sample, StateFile
 
 CPU_LIMIT = 2.0  # seconds for all logs: beyond it only a hostile one goes
 
 
-def collect(pid: int, profile: Profile) -> Logs | Missing:
-    """What the gateway wrote. NotPermitted, TargetGone; Missing where its home is not known or holds none of it."""
+def collect(pid: int, profile: Profile, sample: Sample | None = None) -> Logs | Missing:
+    """What the gateway wrote. NotPermitted, TargetGone; Missing where its home is not known or holds none of it.
+
+    `sample`: tells which code it runs, whose log calls the lines are then matched with.
+    """
     uid = _uid(pid)
     try:
         variables = homes.environment(pid)
@@ -43,6 +47,7 @@ def collect(pid: int, profile: Profile) -> Logs | Missing:
     zone = localtime.named(root, variables)
     files: list[LogFile] = []
     missing: list[Missing] = []
+    templates = _templates(root, uid, profile, sample)
     budget = Budget(cpu_until=time.thread_time() + CPU_LIMIT)
     for word, name in profile.log_files.items():
         path = os.path.join(home, name)
@@ -52,11 +57,21 @@ def collect(pid: int, profile: Profile) -> Logs | Missing:
                 missing.append(fd)
             elif fd is not None:
                 older = _older(pid, root, path, uid, fd, stack)
-                files.append(logfiles.read(fd, word, path, profile, zone, now, older, budget))
+                files.append(logfiles.read(fd, word, path, profile, zone, now, older, budget, templates))
     state = _state(pid, root, home, uid, profile, now)
     if not files and not missing and state is None:
         return _nothing(pid, home)
-    return Logs(profile=Word(profile.id), files=files, missing=missing, state=state)
+    return Logs(profile=Word(profile.id), files=files, missing=missing, state=state, templates=templates.found)
+
+
+def _templates(root: str, uid: int, profile: Profile, sample: Sample | None) -> Templates:
+    """Of the sources of the code that was seen to run; none without memory."""
+    process, python = (sample.process, sample.python) if sample else (None, None)
+    if not isinstance(process, Process) or not isinstance(python, Python):
+        return Templates([], lambda path: b"")
+    began = time.time() - process.uptime
+    paths = [code.path.reveal() for code in python.codes]
+    return Templates(paths, lambda path: sources.text_of(root, path, uid, began), profile.state_words)
 
 
 def _opened(pid: int, root: str, path: str, uid: int, stack: ExitStack) -> int | Missing | None:

@@ -13,6 +13,8 @@ _PART = re.compile(
     r"[A-Za-z_][A-Za-z0-9_]{0,79}|<(locals|lambda|module|listcomp|dictcomp|setcomp|genexpr|string|stdin)>"
 )
 _NAME_LENGTH = 200
+_FIXED_LENGTH = 400
+_PLAIN = {"\u2014": "-", "\u2013": "-", "\u2026": "...", "\u2192": "->", "\u2019": "'", "\n": " ", "\t": " "}
 # What no programmer writes: a number of 7 digits and more, a UUID, an IPv4 address, and the mixture of a key.
 _NUMBER = re.compile(r"[0-9]{7}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-|[0-9]{1,3}(\.[0-9]{1,3}){3}")
 _RUN = re.compile(r"[A-Za-z0-9]{16,}")
@@ -77,6 +79,13 @@ def host(value: str) -> str | None:
 def task_name(value: str) -> str | None:
     """The names that asyncio and threading give by themselves."""
     return value if _TASK_NAMES.fullmatch(value) else None
+
+
+def fixed_text(value: str) -> str | None:
+    """Text of a log call in a source, in ASCII; nothing where a word of it looks like a key or an address."""
+    if len(value) > _FIXED_LENGTH or any(_looks_random(word) for word in value.split()):
+        return None
+    return "".join(one if " " <= one <= "~" else _PLAIN.get(one, "?") for one in value)
 
 
 def _tail(path: str, parts: int) -> str | None:

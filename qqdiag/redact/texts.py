@@ -9,6 +9,7 @@ from qqdiag.model import (
     Address,
     CodePath,
     Command,
+    FixedText,
     FreeText,
     Host,
     Id,
@@ -120,6 +121,11 @@ def _free_text(value: str, names: Pseudonyms) -> str:
     return f"<text {bucket(value)}>"
 
 
+def _fixed_text(value: str, names: Pseudonyms) -> str:
+    text = public.fixed_text(value)
+    return "<text>" if text is None else text
+
+
 def _command(value: str, names: Pseudonyms) -> str:
     return " ".join(word if _known(word) else "<argument>" for word in value.split())
 
@@ -143,6 +149,7 @@ _CONVERSIONS: dict[type[Text], Conversion] = {
     Secret: _secret,
     FreeText: _free_text,
     Command: _command,
+    FixedText: _fixed_text,
 }
 _JUDGES: dict[type[Text], Callable[[str], str | None]] = {
     Word: public.word,

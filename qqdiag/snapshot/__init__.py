@@ -17,11 +17,13 @@ from qqdiag.snapshot.code import RECEIVES, SENDS, Code, Frame, FrameLocals, Loca
 from qqdiag.snapshot.gateway import Adapter, Attribute, Gateway, KnownFault, Method, WebSocket
 from qqdiag.snapshot.kernel import Growth, OsThread, Process, Socket, Sockets, TcpInfo
 from qqdiag.snapshot.logs import (
+    LogArgument,
     LogEvent,
     LogFile,
     LogLine,
     LogPart,
     Logs,
+    LogTemplate,
     Monitor,
     MonitorTask,
     PlatformState,
@@ -46,10 +48,12 @@ __all__ = [
     "Level",
     "Locals",
     "Lock",
+    "LogArgument",
     "LogEvent",
     "LogFile",
     "LogLine",
     "LogPart",
+    "LogTemplate",
     "Logs",
     "Loop",
     "Method",

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import msgspec
 
-from qqdiag.model import CodePath, FreeText, Missing, Name, Path, TaskName, Word
+from qqdiag.model import CodePath, FixedText, FreeText, Id, Missing, Name, Path, TaskName, Word
+
+
+class LogTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """A log call in the gateway's own source."""
+
+    logger: Name
+    path: CodePath
+    line: int
+    fixed: list[FixedText]  # one more than it has arguments: what stands before, between and behind them
+
+
+class LogArgument(msgspec.Struct, frozen=True, kw_only=True):
+    """What a log call was given: one of these."""
+
+    number: float | None = None
+    word: Word | None = None  # of a closed list: a state of the profile, a built-in exception
+    fixed: FixedText | None = None  # a text that stands in the same source: of an exception that it raises
+    id: Id | None = None  # anything else
 
 
 class LogEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +33,7 @@ class LogEvent(msgspec.Struct, frozen=True, kw_only=True):
     level: Word
     numbers: list[float] = []  # close code, delay, attempt: in the order of the profile's phrase
     line: int | None = None
+    template: int | None = None  # which of `Logs.templates` wrote it
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +43,9 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     level: Word | None
     logger: Name | None
     text: FreeText
+    template: int | None = None  # which of `Logs.templates` wrote it; None: not known
+    arguments: list[LogArgument] = []
+    exception: Name | None = None  # the type that a traceback in it ends with
 
 
 class LogPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +93,7 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True, tag="logs"):
     files: list[LogFile] = []
     missing: list[Missing] = []  # files that are there and were not read
     state: StateFile | Missing | None = None
+    templates: list[LogTemplate] = []  # the log calls that wrote the lines
 
 
 class MonitorTask(msgspec.Struct, frozen=True, kw_only=True):
