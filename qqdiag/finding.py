@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from qqdiag.model import Missing, Say, Value
+from qqdiag.model import Missing, Say, Seconds, Value, Word
 from qqdiag.waits import View
 
 
@@ -89,6 +89,20 @@ class Unknown:
     """The signature applies, but its evidence could not be had."""
 
     lacks: tuple[Missing, ...]
+
+
+def told_by_log(
+    id: str,
+    confidence: Confidence,
+    because: Say,
+    summary: Say,
+    event: Word,
+    age: float,
+    alternatives: tuple[Alternative, ...] = (),
+) -> Finding:
+    """A hang of which the log's last word alone tells, because no memory could be read: never certain."""
+    text = Say("the log's last word of the connection is {event}, {age} ago", event=event, age=Seconds(age))
+    return Finding(id, Severity.HANG, confidence, because, summary, (seen("logs", text),), alternatives=alternatives)
 
 
 class Signature(Protocol):

@@ -65,7 +65,7 @@ def _paths(groups: str, controller: str) -> list[str]:
 
 
 def _upwards(folder: str) -> list[str]:
-    found = []
+    found: list[str] = []
     while folder.startswith(MOUNT) and len(found) < DEPTH:
         found.append(folder.rstrip("/"))
         folder = os.path.dirname(folder.rstrip("/"))

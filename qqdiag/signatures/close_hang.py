@@ -7,10 +7,24 @@ chatters on sets the timer anew.
 
 from __future__ import annotations
 
-from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
+from qqdiag.finding import (
+    Alternative,
+    Confidence,
+    Evidence,
+    Finding,
+    Match,
+    NoMatch,
+    RuledOut,
+    Severity,
+    Unknown,
+    seen,
+    told_by_log,
+)
 from qqdiag.model import Missing, Name, Say, Seconds
+from qqdiag.snapshot import LogEvent
 from qqdiag.waits import ONE_SAMPLE, View
 from qqdiag.waits.closes import SLACK, Close, closes, restarted, tls_shutdown
+from qqdiag.waits.outside import last_word
 from qqdiag.waits.traffic import NO_TCP
 
 ID = "close-hang"
@@ -18,18 +32,36 @@ SEVERITY = Severity.HANG
 TITLE = "A close waits for a peer that will not answer"
 
 YOUNG = 3.0  # seconds; a slow but willing peer has answered by then
+ASKED = 30.0  # seconds; hermes-agent leaves a close after 20
 OLD = 10.0  # seconds; every library's default limit is over by then
 
 
 def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python"):
-        return Unknown(lacks)
+        said = last_word(view)
+        return Match((_told(said),)) if said and _asked_to_go(said) else Unknown(lacks)
     answers = [_judge(view, close) for close in closes(view)]
     if found := [answer for answer in answers if isinstance(answer, Finding)]:
         return Match(tuple(found))
     if unknown := [answer for answer in answers if isinstance(answer, Missing)]:
         return Unknown(tuple(dict.fromkeys(unknown)))
     return NoMatch(Say("no task waits in a library's close"))
+
+
+def _asked_to_go(said: LogEvent) -> bool:
+    """By the log alone: the platform asked for a new connection, and by now the old one would have been closed."""
+    return said.event.reveal() == "server-reconnect" and said.age >= ASKED
+
+
+def _told(said: LogEvent) -> Finding:
+    because = Say("the next step is the close of that connection; where its listener waits could not be seen")
+    summary = Say(
+        "The platform asked for a new connection {age} ago, and the old one was not left.", age=Seconds(said.age)
+    )
+    return told_by_log(ID, Confidence.POSSIBLE, because, summary, said.event, said.age, _BLOCKED)
+
+
+_BLOCKED = (Alternative("loop-blocked", Say("as root, its stack: whether the event loop turns")),)
 
 
 def _judge(view: View, close: Close) -> Finding | Missing | None:

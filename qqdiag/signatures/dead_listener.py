@@ -7,20 +7,36 @@ here no unfinished task has such a frame, in both samples, while bytes wait unre
 from __future__ import annotations
 
 from qqdiag.episodes import last_episode
-from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
+from qqdiag.finding import (
+    Alternative,
+    Confidence,
+    Evidence,
+    Finding,
+    Match,
+    NoMatch,
+    RuledOut,
+    Severity,
+    Unknown,
+    seen,
+    told_by_log,
+)
 from qqdiag.model import Bytes, Missing, Name, Say, Seconds
-from qqdiag.snapshot import Adapter, Gateway, Logs, Task, WebSocket
+from qqdiag.snapshot import Adapter, Gateway, LogEvent, Logs, Task, WebSocket
 from qqdiag.waits import ONE_SAMPLE, View
 from qqdiag.waits.listeners import failed_listeners, is_open, readers, unfinished, unread, unread_before
+from qqdiag.waits.outside import last_word
 
 ID = "dead-listener"
 SEVERITY = Severity.HANG
 TITLE = "No task reads the WebSocket any more"
 
+GAVE_UP = "gave-up"  # word of a profile's phrase: it was the last attempt
+
 
 def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python", "gateway"):
-        return Unknown(lacks)
+        said = last_word(view) if view.python is None else None
+        return Match((_gave_up(said),)) if said and said.event.reveal() == GAVE_UP else Unknown(lacks)
     gateway = view.last.gateway
     adapters = gateway.adapters if isinstance(gateway, Gateway) else []
     if named := [one for adapter in adapters if (one := _adapter(view, adapter)) is not None]:
@@ -52,6 +68,13 @@ def _adapter(view: View, adapter: Adapter) -> Finding | None:
     websocket = next((ws for ws in view.websockets if ws.address == adapter.websocket), None)
     evidence = (*(_evidence(view, websocket) if websocket else ()), *notes, *_log(view))
     return _finding(Confidence.CERTAIN, because, summary, evidence, task.address)
+
+
+def _gave_up(said: LogEvent) -> Finding:
+    """Without the memory, by the log: after its last attempt a listener ends, and nothing begins a new one."""
+    because = Say("its log says so and names no connection since; whether its task is gone could not be seen")
+    summary = Say("The listener gave up {age} ago, and has not connected since.", age=Seconds(said.age))
+    return told_by_log(ID, Confidence.LIKELY, because, summary, said.event, said.age)
 
 
 _TELLING = ("running", "websocket", "fatal")  # attributes that say whether it means to listen

@@ -6,12 +6,14 @@ that was due before the first sample is still unserved in the second.
 
 from __future__ import annotations
 
-from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
+from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Name, Percent, Say, Seconds
-from qqdiag.snapshot import Task
+from qqdiag.snapshot import LogEvent, Task
 from qqdiag.waits import ONE_SAMPLE, STOPPED, View
+from qqdiag.waits.kernel_threads import Between
 from qqdiag.waits.listeners import listens_to_closed
 from qqdiag.waits.loop_thread import Doing, LoopThread, loop_threads
+from qqdiag.waits.outside import computes, is_hot, last_word
 
 ID = "hot-loop"
 SEVERITY = Severity.HANG
@@ -23,7 +25,8 @@ NO_SYSTEM_CALLS = 5.0  # percent of the thread's CPU; a spin that yields polls i
 
 def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python"):
-        return Unknown(lacks)
+        thread, said = computes(view), last_word(view)
+        return Match((_from_outside(thread, said),)) if thread and said and is_hot(said) else Unknown(lacks)
     threads = loop_threads(view)
     spinning = [thread for thread in threads if thread.doing is Doing.SPINNING]
     if found := [one for thread in spinning if (one := _judge(view, thread)) is not None]:
@@ -96,3 +99,26 @@ def _evidence(view: View, thread: LoopThread, task: Task | None) -> list[Evidenc
         found.append(seen("process", text, "switches"))
     closed = [ws for ws in view.websockets if task is not None and task.address in ws.holders and ws.closed]
     return found + [seen("gateway", Say("the running task holds a closed {type}", type=ws.type)) for ws in closed]
+
+
+# --- where no memory may be read -------------------------------------------------------------------------------------
+
+
+def _from_outside(thread: Between, said: LogEvent) -> Finding:
+    """By the kernel and the log: a failed reconnect, and since then nothing but CPU."""
+    used = Say("its first thread used {cpu} of a core", cpu=Percent(thread.cpu))
+    rests = Say("{count} times it gave up the CPU by itself in the interval", count=thread.rests)
+    told = Say("the log's last word of the connection is {event}, {age} ago", event=said.event, age=Seconds(said.age))
+    return Finding(
+        id=ID,
+        severity=SEVERITY,
+        confidence=Confidence.LIKELY,
+        because=Say("its stack could not be read; a reconnect failed, and a thread that never rests logs no next one"),
+        summary=Say(
+            "A reconnect failed {age} ago, and since then the first thread computes without resting.",
+            age=Seconds(said.age),
+        ),
+        evidence=(seen("process", used, "%"), seen("process", rests, "switches"), seen("logs", told)),
+        ruled_out=(RuledOut("dead-listener", Say("{cpu} of a core are used", cpu=Percent(thread.cpu))),),
+        alternatives=(Alternative("loop-spinning", Say("as root, its stack: what it computes")),),
+    )

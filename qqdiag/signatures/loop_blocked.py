@@ -8,8 +8,10 @@ from __future__ import annotations
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import CodePath, Name, Percent, Say, Seconds, Word
 from qqdiag.waits import ONE_SAMPLE, STOPPED, View
+from qqdiag.waits.kernel_threads import word
 from qqdiag.waits.loop_thread import Doing, LoopThread, loop_threads
 from qqdiag.waits.loops import is_standard
+from qqdiag.waits.outside import Standing, stands
 
 ID = "loop-blocked"
 SEVERITY = Severity.HANG
@@ -21,7 +23,8 @@ HANG = 5.0  # seconds from which a gateway's peers notice
 
 def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python"):
-        return Unknown(lacks)
+        standing = stands(view)
+        return Match((_from_outside(standing),)) if standing else Unknown(lacks)
     threads = loop_threads(view)
     blocked = [thread for thread in threads if thread.doing is Doing.BLOCKED]
     if found := [_finding(view, thread) for thread in blocked if _long(thread)]:
@@ -118,3 +121,38 @@ def _ruled_out(thread: LoopThread) -> list[RuledOut]:
     if thread.cpu is not None:
         fell.append(RuledOut("hot-loop", Say("the thread used {cpu} of a core", cpu=Percent(thread.cpu))))
     return fell
+
+
+# --- where no memory may be read -------------------------------------------------------------------------------------
+
+
+def _from_outside(standing: Standing) -> Finding:
+    """By the kernel alone: the process has an epoll, no thread waits in one, and the first sleeps in another call."""
+    thread, age = standing.thread, max(standing.thread.seconds, standing.unread or 0.0)
+    call, wchan = word(thread.now.syscall), word(thread.now.wchan)
+    text = Say("thread {tid}: system call {call}, kernel function {wchan}", tid=thread.now.tid, call=call, wchan=wchan)
+    ran = Say("{count} times it gave up the CPU in {interval}", count=thread.rests, interval=Seconds(thread.seconds))
+    found = [seen("process", text), seen("process", ran, "switches")]
+    because = Say("its stack could not be read; a loop would wait in its selector, and no thread of it does")
+    if standing.unread is not None:
+        because = Say("bytes lie unread in a connection that its loop watches; a loop that turns reads them at once")
+        found.append(seen("sockets", Say("unread for {age}", age=Seconds(standing.unread)), "s"))
+    return Finding(
+        id=ID,
+        severity=SEVERITY if age >= HANG else Severity.DEGRADED,
+        confidence=Confidence.POSSIBLE if standing.unread is None else Confidence.LIKELY,
+        because=because,
+        summary=Say(
+            "No thread of the process runs an event loop for at least {age}: the first sleeps elsewhere.",
+            age=Seconds(age),
+        ),
+        evidence=tuple(found),
+        ruled_out=(RuledOut("idle", Say("an idle loop sleeps in its selector, this thread in {wchan}", wchan=wchan)),),
+        alternatives=_UNSEEN,
+    )
+
+
+_UNSEEN = (
+    Alternative("log-blocked", Say("as root, its stack: whether a log handler is on it")),
+    Alternative("await-deadlock", Say("as root, its threads: whether the loop is in another one")),
+)

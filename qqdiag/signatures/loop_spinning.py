@@ -11,8 +11,10 @@ from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, No
 from qqdiag.model import Missing, Name, Percent, Say, Seconds
 from qqdiag.snapshot import Task
 from qqdiag.waits import ONE_SAMPLE, STOPPED, View
+from qqdiag.waits.kernel_threads import Between
 from qqdiag.waits.listeners import listens_to_closed
 from qqdiag.waits.loop_thread import Doing, LoopThread, loop_threads, runs
+from qqdiag.waits.outside import computes, is_hot, last_word
 from qqdiag.waits.traffic import moved_anywhere
 
 ID = "loop-spinning"
@@ -30,7 +32,9 @@ NO_TIMER = Missing(
 
 def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python"):
-        return Unknown(lacks)
+        thread = computes(view)
+        hot = thread is not None and is_hot(last_word(view))
+        return Match((_from_outside(thread),)) if thread is not None and not hot else Unknown(lacks)
     threads = loop_threads(view)
     if any(thread.doing is Doing.STOPPED for thread in threads):
         return Unknown((STOPPED,))
@@ -129,3 +133,27 @@ def _evidence(view: View, thread: LoopThread) -> list[Evidence]:
             seen("python", Say("its innermost frame is {where} ({path})", where=code.qualname, path=code.path))
         )
     return found
+
+
+# --- where no memory may be read -------------------------------------------------------------------------------------
+
+
+def _from_outside(thread: Between) -> Finding:
+    """By the kernel alone: the first thread of an interpreter computes; of what, nobody can tell."""
+    used = Say("its first thread used {cpu} of a core", cpu=Percent(thread.cpu))
+    rests = Say("{count} times it gave up the CPU by itself in the interval", count=thread.rests)
+    return Finding(
+        id=ID,
+        severity=SEVERITY,
+        confidence=Confidence.POSSIBLE,
+        because=Say("what computes could not be read; it may be work that somebody asked for"),
+        summary=Say(
+            "The process's first thread computes without ever resting ({cpu} of a core).", cpu=Percent(thread.cpu)
+        ),
+        evidence=(seen("process", used, "%"), seen("process", rests, "switches")),
+        ruled_out=(RuledOut("loop-blocked", Say("the thread computes, it does not sleep in a call")),),
+        alternatives=(
+            Alternative("hot-loop", Say("as root, its stack: whether a listener of a closed WebSocket is on it")),
+            Alternative("work", Say("a second look in a minute: whether its work has ended")),
+        ),
+    )

@@ -6,12 +6,25 @@ Nearest look-alike: a session that is being made. That takes a second or two aft
 from __future__ import annotations
 
 from qqdiag.episodes import last_episode
-from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
+from qqdiag.finding import (
+    Alternative,
+    Confidence,
+    Evidence,
+    Finding,
+    Match,
+    NoMatch,
+    RuledOut,
+    Severity,
+    Unknown,
+    seen,
+    told_by_log,
+)
 from qqdiag.model import Say, Seconds
 from qqdiag.snapshot import Adapter, Gateway, LogEvent, Logs, Sample, WebSocket
 from qqdiag.waits import ONE_SAMPLE, View
 from qqdiag.waits.listeners import in_library_receive, is_open
 from qqdiag.waits.loops import turns
+from qqdiag.waits.outside import last_word
 from qqdiag.waits.traffic import tcp_of
 
 ID = "not-ready"
@@ -24,7 +37,8 @@ SEGMENTS = 4  # with data from the peer: the upgrade's answer, Hello, and at lea
 
 def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python", "gateway"):
-        return Unknown(lacks)
+        said = last_word(view) if view.python is None else None
+        return Match((_told(said),)) if said and _unready(said) else Unknown(lacks)
     if not (found := _sessionless(view)):
         return NoMatch(Say("each connected adapter that is known has a session, or there is none"))
     if view.earlier is None:
@@ -33,6 +47,20 @@ def match(view: View) -> Match | NoMatch | Unknown:
     if not lasting:
         return NoMatch(Say("the connection is younger than the first sample"))
     return Match(tuple(_finding(view, adapter, websocket) for adapter, websocket in lasting))
+
+
+def _unready(said: LogEvent) -> bool:
+    """By the log alone: connected, perhaps identified, and no READY within the time that one takes."""
+    return said.event.reveal() in ("connected", "reconnected", "started", "identified") and said.age >= LONG
+
+
+def _told(said: LogEvent) -> Finding:
+    because = Say("READY comes within two seconds; what the listener waits for could not be seen")
+    summary = Say("The log says {event} {age} ago, and of no session since.", event=said.event, age=Seconds(said.age))
+    return told_by_log(ID, Confidence.POSSIBLE, because, summary, said.event, said.age, _BLOCKED)
+
+
+_BLOCKED = (Alternative("loop-blocked", Say("as root, its stack: whether the event loop turns")),)
 
 
 def _sessionless(view: View) -> list[tuple[Adapter, WebSocket]]:

@@ -6,9 +6,23 @@ are left on the timer that gives it up: here minutes, or there is none, or each 
 
 from __future__ import annotations
 
-from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
+from qqdiag.finding import (
+    Alternative,
+    Confidence,
+    Evidence,
+    Finding,
+    Match,
+    NoMatch,
+    RuledOut,
+    Severity,
+    Unknown,
+    seen,
+    told_by_log,
+)
 from qqdiag.model import Name, Say, Seconds
+from qqdiag.snapshot import LogEvent
 from qqdiag.waits import ONE_SAMPLE, View
+from qqdiag.waits.outside import last_word
 from qqdiag.waits.reconnects import Request, requests
 
 ID = "reconnect-stuck"
@@ -18,11 +32,13 @@ TITLE = "A request of the reconnect is never answered"
 SOON = 30.0  # seconds: the limit of a careful client
 YOUNG = 1.0  # seconds; a server across the world has answered by then
 LONG = 60.0  # seconds after which no server answers any more
+BOUNDED = 420.0  # seconds: a pause of 60, two requests of 30 and a handshake of 300 (httpx and aiohttp's defaults)
 
 
 def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python", "gateway"):
-        return Unknown(lacks)
+        said = last_word(view) if view.python is None else None
+        return Match((_told(said),)) if said and _overdue(said) else Unknown(lacks)
     if not (found := requests(view)):
         return NoMatch(Say("no task is in a request that leads to a WebSocket"))
     if all(request.same is None and request.age < LONG for request in found):
@@ -30,6 +46,24 @@ def match(view: View) -> Match | NoMatch | Unknown:
     if stuck := [_finding(view, request) for request in found if request.same or request.age >= LONG]:
         return Match(tuple(stuck))
     return NoMatch(Say("the request was begun after the first sample"))
+
+
+def _overdue(said: LogEvent) -> bool:
+    """By the log alone: an attempt was announced, and by now it would have failed or have come through."""
+    delay = said.numbers[0] if said.numbers else 0.0
+    return said.event.reveal() == "reconnecting" and said.age >= BOUNDED + max(0.0, delay)
+
+
+def _told(said: LogEvent) -> Finding:
+    because = Say("each step of an attempt has a limit that is over; which of them it waits in could not be seen")
+    summary = Say("An attempt to reconnect was announced {age} ago, and nothing came of it.", age=Seconds(said.age))
+    return told_by_log(ID, Confidence.POSSIBLE, because, summary, said.event, said.age, _STEPS)
+
+
+_STEPS = (
+    Alternative("close-hang", Say("as root, its await tree: whether it waits in a close of the old connection")),
+    Alternative("executor-starved", Say("as root, its threads: whether all of its pool are busy")),
+)
 
 
 def _finding(view: View, request: Request) -> Finding:
