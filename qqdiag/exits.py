@@ -22,3 +22,10 @@ def of_diagnosis(diagnosis: Diagnosis) -> int:
     if any(finding.severity is not Severity.INFO for finding in diagnosis.findings):
         return FOUND
     return LACKING if diagnosis.verdict == "unknown" else CLEAR
+
+
+def of_fixes(verdicts: dict[str, str]) -> int:
+    """Of `qqdiag fixes check`: 1 where a fix lacks, 3 where that cannot be told, else 0."""
+    if "lacks" in verdicts.values():
+        return FOUND
+    return LACKING if "cannot tell" in verdicts.values() else CLEAR

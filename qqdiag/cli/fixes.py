@@ -1,13 +1,19 @@
-"""The commands `qqdiag fixes list` and `qqdiag fixes show`."""
+"""The commands `qqdiag fixes list`, `show`, `check` and `diff`."""
 
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from qqdiag.cli import options
 from qqdiag.cli.console import emit
+
+if TYPE_CHECKING:
+    from qqdiag.patch.source import Source
 
 
 @click.group()
@@ -50,3 +56,46 @@ def fixes_show(id: str, source: bool) -> int:
     found = remedy(id)
     emit(found.source if source else page(found))
     return 0
+
+
+@fixes.command("check")
+@options.target
+@options.as_json
+def fixes_check(target: str | None, as_json: bool) -> int:
+    """Say which fixes an installed adapter has, by reading its source.
+
+    TARGET is a running gateway, the adapter's file, or a folder that it lies in. What the code does decides, so an
+    edited copy is judged as it is. Ends with 1 where a fix lacks, with 3 where that cannot be told.
+
+    Example: qqdiag fixes check 1234
+    """
+    from qqdiag.patch import require
+
+    require()
+    from qqdiag.exits import of_fixes
+    from qqdiag.patch.judging import ELSEWHERE, judge_all
+    from qqdiag.patch.shown import as_rows, as_struct
+    from qqdiag.redact.listing import cells_of, object_of
+    from qqdiag.render.rows import one_object, table
+
+    source, newer = _source(target)
+    judged = judge_all(source.adapter)
+    shown = as_struct(source.path, judged, newer)
+    emit(one_object(object_of(shown)) if as_json else table(cells_of(as_rows(shown))))
+    return of_fixes({id: one.verdict.value for id, one in judged.items() if id not in ELSEWHERE})
+
+
+def _source(target: str | None) -> tuple[Source, bool | None]:
+    """The adapter's source, and whether it is newer than the process; None where no process was named."""
+    from qqdiag.patch import source
+    from qqdiag.target import Live, resolve
+
+    if target is not None and not target.isdecimal() and (os.path.isdir(target) or target.endswith(".py")):
+        return source.read(Path(target)), None
+    found = resolve(target)
+    if isinstance(found, Live):
+        from qqdiag.patch.installed import loaded
+
+        file = loaded(found)
+        return source.parse(file.text, file.path), file.newer
+    return source.read(Path(target or "")), None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from qqdiag.finding import Signature
 from qqdiag.model import Say, Seconds, Value
 from qqdiag.redact.publisher import Public, Publisher
@@ -49,3 +51,8 @@ def objects_of(records: Iterable[Fields], *, raw: bool = False) -> list[dict[str
     """Records as a program has them."""
     publisher = Publisher(raw=raw)
     return [{name: publisher.tree(value) for name, value in fields.items()} for fields in records]
+
+
+def object_of(struct: msgspec.Struct) -> Public:
+    """One record with records in it, as a program has it."""
+    return Publisher().tree(struct)

@@ -37,6 +37,11 @@ def objects(records: Sequence[Mapping[str, Public]]) -> str:
     return encoded([{name: plain(value) for name, value in record.items()} for record in records])
 
 
+def one_object(record: Public) -> str:
+    """A document of its own."""
+    return encoded(plain(record))
+
+
 def _lines(cells: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)

@@ -42,7 +42,7 @@ report
 redact
 render
 access find target run capture pseudonym_key
-fixes
+fixes patch
 lab
 attach doctor exits publish remedies survey
 cli __main__

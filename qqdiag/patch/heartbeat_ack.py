@@ -1,0 +1,82 @@
+"""heartbeat-ack: heartbeats that stay unanswered are counted, and end the connection."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from qqdiag.model import Say
+from qqdiag.patch.code import nodes
+from qqdiag.patch.endings import Ending, events
+from qqdiag.patch.judged import HAS, Adapter, Judged, Place, cannot_tell, frame, lacks
+from qqdiag.patch.roles import number
+from qqdiag.patch.situations import Library, begin, closed, follow
+from qqdiag.patch.values import NONE, Known
+
+ID = "heartbeat-ack"
+MOST = 10  # unanswered heartbeats; with the usual 33 s between two, over five minutes of silence
+NO_OP = 99
+
+
+def judge(adapter: Adapter) -> Judged:
+    """What op 11 changes must be what the heartbeat looks at before it cuts."""
+    code, beat = adapter.code, adapter.roles.beat
+    if beat is None:
+        return cannot_tell(Say("no task that sends op 1 was found"))
+    beating = follow(code, beat, Library(), closed(begin(adapter.roles), is_closed=False), _marks(adapter))
+    answered = changed(adapter, 11) - changed(adapter, NO_OP)
+    cuts = [event for kind in ("cut", "close") for event in events(beating, kind)]
+    counted = names(beating)
+    watched = {name for event in cuts for name in event.decided} & answered
+    line = next((event.line for event in events(beating, "send")), code.line(beat.node))
+    if not answered:
+        return lacks(Place(line, Say("op 11, the answer to this heartbeat, changes nothing")))
+    if not watched:
+        return lacks(Place(line, Say("nothing ends the connection when this heartbeat stays unanswered")))
+    if not watched & counted:
+        return lacks(Place(line, Say("nothing counts this heartbeat as unanswered")))
+    if not any(_bounded(adapter, name) for name in watched):
+        return lacks(Place(line, Say("so many unanswered heartbeats are allowed that none of them counts")))
+    if not _set_back(adapter, beating, watched):
+        return lacks(Place(line, Say("the count is not set back for a new connection")))
+    return HAS
+
+
+def _marks(adapter: Adapter) -> set[str]:
+    return {"send_json", "send_str", "abort", "close", adapter.roles.ws}
+
+
+def changed(adapter: Adapter, op: int) -> set[str]:
+    """Attributes that a frame with this op changes."""
+    library = Library(payload=frame(Known(op), NONE, NONE, NONE))
+    state = closed(begin(adapter.roles), is_closed=False)
+    return names(follow(adapter.code, adapter.roles.read, library, state))
+
+
+def names(endings: list[Ending]) -> set[str]:
+    """Attributes that are set, counted or told something on these ways."""
+    kinds = ("set", "more", "less", "touch")
+    return {event.detail.partition(".")[0] for kind in kinds for event in events(endings, kind)}
+
+
+def _bounded(adapter: Adapter, name: str) -> bool:
+    """False when it is compared with a number that is never reached."""
+    for function in adapter.code.everything():
+        for node in nodes(function.node.body):
+            if isinstance(node, cst.Comparison):
+                sides = [node.left, *(one.comparator for one in node.comparisons)]
+                limits = [number(adapter.code, side) for side in sides]
+                if any(limit is not None and limit > MOST for limit in limits) and any(
+                    isinstance(part, cst.Attribute) and part.attr.value == name
+                    for side in sides
+                    for part in nodes(side)
+                ):
+                    return False
+    return True
+
+
+def _set_back(adapter: Adapter, beating: list[Ending], watched: set[str]) -> bool:
+    """In the heartbeat when it cuts, at Hello, or where the connection is opened."""
+    roles = adapter.roles
+    opening = follow(adapter.code, roles.opening, Library(), closed(begin(roles)), _marks(adapter))
+    at_cut = {event.detail for event in events(beating, "set") if event.value in (Known(0), NONE)}
+    return bool(watched & (at_cut | names(opening) | (changed(adapter, 10) - changed(adapter, NO_OP))))

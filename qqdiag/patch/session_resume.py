@@ -1,0 +1,127 @@
+"""session-resume: what must resume resumes, what must identify identifies, what must stop stops."""
+
+from __future__ import annotations
+
+from qqdiag.model import Say
+from qqdiag.patch.endings import Ending, events
+from qqdiag.patch.heartbeat_ack import names
+from qqdiag.patch.judged import Adapter, Judged, Place, cannot_tell, has_unless
+from qqdiag.patch.ready_deadline import HELLO, answered
+from qqdiag.patch.situations import Library, begin, closed, follow
+from qqdiag.patch.values import NONE, SELF, Event, Known, State, Table
+
+ID = "session-resume"
+RESUME = (4009,)
+IDENTIFY = (4006, 4007, 4900, 4913)
+STOP = (4001, 4002, 4010, 4011, 4012, 4013, 4014, 4914, 4915)
+SESSION_ID, SEQ = Known("a session"), Known(7)
+
+
+def judge(adapter: Adapter) -> Judged:
+    """Each close code, op 7, op 9, and a session that is resumed in vain."""
+    kept = session_field(adapter)
+    if kept is None:
+        return cannot_tell(Say("the attribute that keeps READY's session was not found"))
+    return has_unless([*_by_code(adapter, kept), *_by_op(adapter, kept), *_in_vain(adapter, kept)])
+
+
+def session_field(adapter: Adapter) -> str | None:
+    """The attribute that READY's `session_id` is kept in."""
+    endings = answered(adapter, Known(0), Known("READY"), Table((("session_id", SESSION_ID),)))
+    return next((event.detail for event in events(endings, "set") if event.value == SESSION_ID), None)
+
+
+def seq_field(adapter: Adapter) -> str | None:
+    """The attribute that the number of the last event is kept in."""
+    endings = answered(adapter, Known(0), Known("OTHER"), NONE)
+    return next((event.detail for event in events(endings, "set") if event.value == SEQ), None)
+
+
+def _in_session(adapter: Adapter, kept: str) -> State:
+    state = closed(begin(adapter.roles), is_closed=False).put_field(SELF, kept, SESSION_ID)
+    seq = seq_field(adapter)
+    return state if seq is None else state.put_field(SELF, seq, SEQ)
+
+
+def _after_code(adapter: Adapter, kept: str, code: int) -> list[Ending]:
+    roles = adapter.roles
+    marks = {"receive", "ws_connect", roles.ws, kept}
+    return follow(adapter.code, roles.listener, Library("CLOSE", Known(code)), _in_session(adapter, kept), marks)
+
+
+def _dropped(ending: Ending, kept: str) -> Event | None:
+    return next(
+        (
+            one
+            for one in ending.state.events
+            if (one.kind, one.detail) == ("set", kept) and one.value in (NONE, Known(""))
+        ),
+        None,
+    )
+
+
+def _by_code(adapter: Adapter, kept: str) -> list[Place]:
+    found: list[Place] = []
+    fallback = adapter.code.line(adapter.roles.listener.node)
+    for code in RESUME:
+        for ending in _after_code(adapter, kept, code):
+            dropped = _dropped(ending, kept)
+            if dropped is not None:
+                found.append(Place(dropped.line, Say("the session is dropped after 4009, which lets it resume")))
+    for code in IDENTIFY:
+        again = [ending for ending in _after_code(adapter, kept, code) if ending.how == "again"]
+        if any(_dropped(ending, kept) is None for ending in again):
+            found.append(Place(fallback, Say("the session is kept after {code}, which ends it", code=code)))
+            break
+    for code in STOP:
+        again = [ending for ending in _after_code(adapter, kept, code) if ending.how == "again"]
+        if again:
+            found.append(
+                Place(again[0].line or fallback, Say("it connects again after {code}, which forbids it", code=code))
+            )
+            break
+    return found
+
+
+def _by_op(adapter: Adapter, kept: str) -> list[Place]:
+    line = adapter.code.line(adapter.roles.read.node)
+    found: list[Place] = []
+    for op, body, text in (
+        (7, NONE, Say("op 7, Reconnect, is passed over")),
+        (9, Known(False), Say("op 9, Invalid Session, is passed over")),
+    ):
+        endings = answered(adapter, Known(op), NONE, body)
+        leaves = all(ending.how in ("raise", "return") or _cut(ending) for ending in endings)
+        if not leaves or (op == 9 and not all(_dropped(ending, kept) for ending in endings)):
+            found.append(Place(line, text))
+            break
+    return found
+
+
+def _cut(ending: Ending) -> bool:
+    return any(event.kind in ("cut", "close") for event in ending.state.events)
+
+
+def _in_vain(adapter: Adapter, kept: str) -> list[Place]:
+    """At Hello some count makes it identify although it has a session; each event sets that count back."""
+    library_ways = _greeted(adapter, kept)
+    identify = [
+        one for ending in library_ways for one in ending.state.events if (one.kind, one.detail) == ("send", "2")
+    ]
+    resumed = [one for ending in library_ways for one in ending.state.events if (one.kind, one.detail) == ("send", "6")]
+    line = resumed[0].line if resumed else adapter.code.line(adapter.roles.read.node)
+    if not resumed:
+        return [Place(line, Say("it does not resume the session that it has"))]
+    reset = names(answered(adapter, Known(0), Known("C2C_MESSAGE_CREATE"), Table(()))) - {seq_field(adapter), kept}
+    counted = names(library_ways) | names(answered(adapter, Known(0), Known("RESUMED"), NONE))
+    if any(one.decided & reset & counted for one in identify):
+        return []
+    return [Place(line, Say("a session is resumed for ever, though no event comes"))]
+
+
+def _greeted(adapter: Adapter, kept: str) -> list[Ending]:
+    from qqdiag.patch.judged import frame
+
+    library = Library(payload=frame(Known(10), NONE, NONE, HELLO))
+    marks = {"send_json", "send_str", kept, "loads", adapter.roles.ws}
+    return follow(adapter.code, adapter.roles.read, library, _in_session(adapter, kept), marks)

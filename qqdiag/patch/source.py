@@ -1,0 +1,103 @@
+"""An adapter's source file: read, parsed, and told apart from what is none."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import libcst as cst
+
+from qqdiag.errors import NoSuchTarget, NotPermitted, NotReadable, UsageError
+from qqdiag.model import CodePath, Say
+from qqdiag.patch.code import read_code
+from qqdiag.patch.judged import Adapter
+from qqdiag.patch.roles import NoAdapter, find_roles
+
+LARGEST = 2 << 20  # bytes; the adapter of hermes 0.19.0 has 125 KB
+DEEPEST = 100  # brackets within brackets; libcst's parser calls itself for each
+PARTS = ("lib", "python3*", "site-packages", "gateway", "platforms", "qqbot", "adapter.py")  # below a folder given
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that is an adapter for the QQ gateway."""
+
+    path: CodePath
+    text: bytes
+    adapter: Adapter
+
+
+def read(path: Path) -> Source:
+    """The adapter at a path: a file, or the folder that hermes is installed in.
+
+    :raises NoSuchTarget, NotPermitted, NotReadable: as they say
+    """
+    return parse(_bytes(_file(path)), CodePath(str(path if path.is_file() else _file(path))))
+
+
+def parse(text: bytes, path: CodePath) -> Source:
+    """The adapter in a file's bytes.
+
+    :raises NotReadable: no Python, or no adapter for the QQ gateway
+    """
+    if _depth(text) > DEEPEST:
+        raise NotReadable(Say("{path} has more than {n} brackets in each other", path=path, n=DEEPEST), _ANOTHER)
+    try:
+        module = cst.parse_module(text)
+    except cst.ParserSyntaxError as error:
+        raise NotReadable(
+            Say("{path} cannot be parsed: line {line} is no Python", path=path, line=error.raw_line),
+            Say("see what that line says; an interrupted copy or edit leaves such a file"),
+        ) from error
+    except (SyntaxError, ValueError, LookupError) as error:  # an encoding, a null byte
+        raise NotReadable(Say("{path} is no text in the encoding that it says", path=path), _ANOTHER) from error
+    code = read_code(module)
+    try:
+        return Source(path, text, Adapter(code, find_roles(code)))
+    except NoAdapter as problem:
+        raise NotReadable(Say("{path} is not judged: {why}", path=path, why=problem.reason), _ANOTHER) from problem
+
+
+_ANOTHER = Say("give the path of gateway/platforms/qqbot/adapter.py")
+
+
+def _file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    for first in reversed(range(len(PARTS))):
+        found = sorted(path.glob("/".join(PARTS[first:])))
+        if found:
+            return found[0]
+    raise UsageError(Say("there is no adapter for the QQ gateway in this folder"), _ANOTHER)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise NotReadable(Say("this is no regular file"), _ANOTHER)
+            text = file.read(LARGEST + 1)
+    except FileNotFoundError as error:
+        raise NoSuchTarget(Say("there is no such file"), _ANOTHER) from error
+    except PermissionError as error:
+        raise NotPermitted(Say("this file may not be read"), Say("run it with sudo")) from error
+    except OSError as error:
+        raise NotReadable(Say("this file cannot be read (error {n})", n=error.errno or 0), _ANOTHER) from error
+    if len(text) > LARGEST:
+        raise NotReadable(Say("this file has more than {n} bytes", n=LARGEST), _ANOTHER)
+    return text
+
+
+def _depth(text: bytes) -> int:
+    """Opening brackets that are not closed yet, at most; those inside texts and comments count too, which is harmless:
+    an adapter stays far below the limit."""
+    depth = deepest = 0
+    for byte in text:
+        if byte in b"([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b")]}":
+            depth = max(depth - 1, 0)
+    return deepest

@@ -1,0 +1,297 @@
+"""Follows every way through an adapter's code, without running it, in a situation that is given.
+
+A situation says what the library does: that the WebSocket is closed, that its `receive` brings a close code, that
+connecting fails. Each way ends somewhere and has events on it: a close without a deadline, a field that was set, a
+pause. A loop's body is followed once, with all that it changes taken as unknown; both sides of a test that cannot be
+decided are followed. So a name, an order or a helper function more makes no difference, and what the code does
+decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import libcst as cst
+
+from qqdiag.patch import calls, effects, expressions
+from qqdiag.patch.code import Code, Function, dotted, read_import
+from qqdiag.patch.endings import Ending, Outcome, Situation, distinct, distinct_endings, stopped
+from qqdiag.patch.values import NONE, SELF, Forever, Known, Raised, Result, Several, State, Thing, Unknown, Value
+
+BUDGET = 60_000  # statements that are looked at in one situation
+DEPTH = 9  # calls within calls
+
+
+class Undecided(Exception):
+    """There are more ways through the code than can be followed."""
+
+
+@dataclass(eq=False)
+class Walk:
+    """One situation, and the code it is in."""
+
+    code: Code
+    situation: Situation
+    follow: Callable[[Function], bool] = lambda _: True
+    given: frozenset[tuple[Thing, str]] = frozenset()  # fields of which the situation tells
+    stack: list[str] = field(default_factory=list)
+    spent: int = 0
+
+    def from_start(self, function: Function, state: State, *arguments: Value) -> list[Ending]:
+        """Every way through a function from its first line, as its endings.
+
+        :raises Undecided: too many
+        """
+        own = (SELF, *arguments) if function.owner and not function.is_static else arguments
+        return self.run(function, state, own, {})
+
+    def run(
+        self, function: Function, state: State, arguments: Sequence[Value], named: dict[str, Value]
+    ) -> list[Ending]:
+        bound: dict[str, Value] = {
+            name: expressions.default(self, default) for name, default in function.defaults.items()
+        }
+        bound.update(zip(function.parameters, arguments, strict=False))
+        bound.update({name: value for name, value in named.items() if name in function.parameters})
+        for name in function.parameters:
+            bound.setdefault(name, Unknown(frozenset({name})))
+        self.stack.append(function.name)
+        endings = self.block(function.node.body, replace(state, locals=bound))
+        self.stack.pop()
+        return endings
+
+    def inline(
+        self, function: Function, state: State, arguments: Sequence[Value], named: dict[str, Value]
+    ) -> list[Outcome]:
+        """A call of a function of this module, as its results."""
+        if function.name in self.stack or len(self.stack) >= DEPTH or not self.follow(function):
+            for value in arguments:  # a coroutine that is handed on is run, without a deadline that is known
+                [(_, state)] = calls.finished(self, value, state)
+            return [(Unknown(), state)]
+        found: list[Outcome] = []
+        for ending in self.run(function, state, arguments, named):
+            after = replace(ending.state, locals=state.locals, limits=state.limits)
+            result: Result = ending.value if ending.how in ("return", "raise") else NONE
+            found.append((Forever() if ending.how == "again" else result, after))
+        return found
+
+    # --- statements --------------------------------------------------------------------------------------------------
+
+    def block(self, body: cst.BaseSuite, state: State) -> list[Ending]:
+        states, ended = [state], list[Ending]()
+        for statement in body.body:
+            following = [ending for one in states for ending in self.statement(statement, one)]
+            ended += [ending for ending in following if ending.how != "on"]
+            states = distinct(ending.state for ending in following if ending.how == "on")
+        return [*distinct_endings(ended), *(Ending("on", one) for one in states)]
+
+    def statement(self, node: cst.CSTNode, state: State) -> list[Ending]:
+        self.spent += 1
+        if self.spent > BUDGET:
+            raise Undecided
+        if isinstance(node, cst.SimpleStatementLine):
+            return self.simple(node.body, state)
+        if isinstance(node, cst.If):
+            return self.branch(node, state)
+        if isinstance(node, cst.While | cst.For):
+            return self.loop(node, state)
+        if isinstance(node, cst.Try):
+            return self.attempt(node, state)
+        if isinstance(node, cst.With):
+            return self.within(node, list(node.items), state)
+        if isinstance(node, cst.Match):
+            return self.match(node, state)
+        if isinstance(node, cst.FunctionDef | cst.ClassDef):
+            return [Ending("on", state.put(node.name.value, Unknown(frozenset({node.name.value}))))]
+        return [Ending("on", state)]
+
+    def simple(self, body: Sequence[cst.BaseSmallStatement], state: State) -> list[Ending]:
+        states, ended = [state], list[Ending]()
+        for small in body:
+            following = [ending for one in states for ending in self.small(small, one)]
+            ended += [ending for ending in following if ending.how != "on"]
+            states = [ending.state for ending in following if ending.how == "on"]
+        return [*ended, *(Ending("on", one) for one in states)]
+
+    def small(self, node: cst.BaseSmallStatement, state: State) -> list[Ending]:
+        line = self.code.line(node)
+        if isinstance(node, cst.Break | cst.Continue):
+            return [Ending("break" if isinstance(node, cst.Break) else "continue", state)]
+        if isinstance(node, cst.Return):
+            return [
+                stopped(value, after, line)
+                if isinstance(value, Raised | Forever)
+                else Ending("return", after, value, line)
+                for value, after in expressions.results(self, node.value, state)
+            ]
+        if isinstance(node, cst.Raise):
+            return self.raised(node, state)
+        if isinstance(node, cst.Expr) and calls.is_forgotten(self.code, node.value):
+            return [Ending("on", state.happened("forgotten", dotted(node.value.func), line))]
+        if isinstance(node, cst.Expr):
+            return self.endings(expressions.results(self, node.value, state), line)
+        if isinstance(node, cst.Assign | cst.AnnAssign | cst.AugAssign):
+            return effects.assign(self, node, state)
+        if isinstance(node, cst.Import | cst.ImportFrom):
+            names: dict[str, str] = {}
+            read_import(node, names)
+            for name, meant in names.items():
+                state = state.put(name, Thing(meant))
+        return [Ending("on", state)]
+
+    def endings(self, results: Iterable[Outcome], line: int) -> list[Ending]:
+        return [
+            stopped(value, after, line) if isinstance(value, Raised | Forever) else Ending("on", after)
+            for value, after in results
+        ]
+
+    def raised(self, node: cst.Raise, state: State) -> list[Ending]:
+        line = self.code.line(node)
+        if node.exc is None:
+            current = state.locals.get("#error")
+            return [Ending("raise", state, effects.raised_of(self, current), line)]
+        return [
+            stopped(value, after, line)
+            if isinstance(value, Raised | Forever)
+            else Ending("raise", after, effects.raised_of(self, value), line)
+            for value, after in expressions.results(self, node.exc, state)
+        ]
+
+    def branch(self, node: cst.If, state: State) -> list[Ending]:
+        found: list[Ending] = []
+        for side, after in expressions.sides(self, node.test, state):
+            if not isinstance(side, bool):
+                found.append(stopped(side, after, self.code.line(node)))
+            elif side:
+                found += self.block(node.body, after)
+            elif isinstance(node.orelse, cst.If):
+                found += self.branch(node.orelse, after)
+            elif node.orelse is not None:
+                found += self.block(node.orelse.body, after)
+            else:
+                found.append(Ending("on", after))
+        return found
+
+    def loop(self, node: cst.While | cst.For, state: State) -> list[Ending]:
+        found: list[Ending] = []
+        for goes_in, head in self.heads(node, self.widened(node.body, state), found):
+            if not goes_in:
+                found += self.block(node.orelse.body, head) if node.orelse else [Ending("on", head)]
+                continue
+            for ending in self.block(node.body, head):
+                if ending.how == "break":
+                    found.append(Ending("on", ending.state))
+                elif ending.how in ("on", "continue"):
+                    found += self.round(node, ending.state)
+                else:
+                    found.append(ending)
+        return distinct_endings(found)
+
+    def heads(self, node: cst.While | cst.For, state: State, found: list[Ending]) -> list[tuple[bool, State]]:
+        """The ways from a loop's head: into its body, or past it."""
+        line = self.code.line(node)
+        sides = (
+            expressions.sides(self, node.test, state)
+            if isinstance(node, cst.While)
+            else effects.next_of(self, node, state)
+        )
+        found += [stopped(side, after, line) for side, after in sides if not isinstance(side, bool)]
+        return [(side, after) for side, after in sides if isinstance(side, bool)]
+
+    def round(self, node: cst.While | cst.For, state: State) -> list[Ending]:
+        """After one turn: it goes round again, or ends."""
+        found: list[Ending] = []
+        for goes_in, head in self.heads(node, state, found):
+            if goes_in:
+                found.append(Ending("again", head, line=self.code.line(node)))
+            else:
+                found += self.block(node.orelse.body, head) if node.orelse else [Ending("on", head)]
+        return found
+
+    def widened(self, body: cst.BaseSuite, state: State) -> State:
+        """What a loop's body changes is unknown at its head, but for what the situation says of it."""
+        fields = dict(state.fields)
+        for name in effects.names_set(body):
+            state = state.put(name, Unknown(frozenset({name}))) if name in state.locals else state
+        for of, name in state.fields:
+            if (of, name) not in self.given and name in effects.fields_set(self.code, body):
+                fields[of, name] = Unknown(frozenset({name}))
+        return replace(state, fields=fields)
+
+    def attempt(self, node: cst.Try, state: State) -> list[Ending]:
+        found: list[Ending] = []
+        for ending in self.block(node.body, state):
+            if ending.how == "raise":
+                found += self.handled(node.handlers, ending, state)
+            elif ending.how == "on" and node.orelse:
+                found += self.block(node.orelse.body, ending.state)
+            else:
+                found.append(ending)
+        return found if node.finalbody is None else self.finally_(node.finalbody.body, found)
+
+    def finally_(self, body: cst.BaseSuite, endings: Iterable[Ending]) -> list[Ending]:
+        found: list[Ending] = []
+        for ending in endings:
+            for last in self.block(body, ending.state):
+                found.append(replace(ending, state=last.state) if last.how == "on" else last)
+        return found
+
+    def handled(self, handlers: Sequence[cst.ExceptHandler], ending: Ending, before: State) -> list[Ending]:
+        assert isinstance(ending.value, Raised)
+        found: list[Ending] = []
+        for handler in handlers:
+            caught = effects.catches(self, handler.type, ending.value, ending.state)
+            if caught is False:
+                continue
+            state = replace(ending.state, limits=before.limits).put("#error", ending.value.thing)
+            state = state.put_field(ending.value.thing, "#classes", Known(ending.value.classes))
+            if handler.name is not None and isinstance(handler.name.name, cst.Name):
+                state = state.put(handler.name.name.value, ending.value.thing)
+            found += self.block(handler.body, state)
+            if caught:
+                return found
+        return [*found, ending]
+
+    def within(self, node: cst.With, items: list[cst.WithItem], state: State) -> list[Ending]:
+        """`with` with its items one after the other: a deadline bounds what is inside."""
+        if not items:
+            return self.block(node.body, state)
+        found: list[Ending] = []
+        for value, after in expressions.results(self, items[0].item, state):
+            if isinstance(value, Raised | Forever):
+                found.append(stopped(value, after, self.code.line(node)))
+                continue
+            limited = replace(after, limits=after.limits + (value == Thing("deadline")))
+            if items[0].asname is not None and isinstance(items[0].asname.name, cst.Name):
+                limited = limited.put(items[0].asname.name.value, value)
+            for ending in self.within(node, items[1:], limited):
+                left = replace(ending, state=replace(ending.state, limits=after.limits))
+                found.append(_suppressed(left, value))
+        return found
+
+    def match(self, node: cst.Match, state: State) -> list[Ending]:
+        found: list[Ending] = []
+        for subject, after in expressions.results(self, node.subject, state):
+            if isinstance(subject, Raised | Forever):
+                found.append(stopped(subject, after, self.code.line(node)))
+                continue
+            is_open = True
+            for case in node.cases if is_open else ():
+                fits = effects.fits(self, case.pattern, subject, after)
+                if case.guard is not None and fits:
+                    fits = None
+                found += self.block(case.body, after) if fits is not False else []
+                if fits:
+                    is_open = False
+                    break
+            found += [Ending("on", after)] if is_open else []
+        return found
+
+
+def _suppressed(ending: Ending, manager: Value) -> Ending:
+    """`with contextlib.suppress(…)` ends what it names."""
+    if ending.how == "raise" and isinstance(manager, Several) and isinstance(ending.value, Raised):
+        names = {one.name.rpartition(".")[2].removeprefix("class:") for one in manager.items if isinstance(one, Thing)}
+        return Ending("on", ending.state) if names & {*ending.value.classes} else ending
+    return ending
