@@ -105,7 +105,7 @@ def _by_its_word(view: View) -> list[Finding]:
         return []
     if locked := [one for one in start.platforms if one.error is not None and one.error.reveal().endswith(LOCKED)]:
         return [_refused(start, one) for one in locked]
-    if start.connected:
+    if start.connected or start.refused:
         return []
     if start.state == "starting" and start.age >= SLOW:
         text = Say("The gateway is starting since {age}, and no platform has connected.", age=Seconds(start.age))

@@ -8,6 +8,7 @@ from qqdiag.snapshot import Logs, PlatformState, Process, StateFile
 from qqdiag.waits import View
 
 CONNECTED = frozenset({"connected", "started", "identified", "ready", "resumed", "reconnected"})  # words of profiles
+REFUSED = "connect-refused"  # word of a profile's phrase: the interpreter refused the call, and never will take it
 UP = "connected"  # of a platform in the state file
 
 
@@ -19,6 +20,7 @@ class Start:
     state: str  # of the gateway; empty where the file does not say
     platforms: list[PlatformState]
     connected: bool  # by the log or by the file, some platform was connected since it began
+    refused: bool  # by the log, no attempt to connect can succeed: `connect-broken`
 
 
 def own_start(view: View) -> Start | None:
@@ -36,4 +38,5 @@ def own_start(view: View) -> Start | None:
         state=state.gateway_state.reveal() if state.gateway_state else "",
         platforms=state.platforms,
         connected=bool(words & CONNECTED) or up,
+        refused=REFUSED in words,
     )
