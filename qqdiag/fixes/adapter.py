@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, field
 from functools import partial
 
 import aiohttp
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMsgType
 
 from .answers import Answers
 from .beating import beat
@@ -72,7 +73,8 @@ class Adapter:
         self.api = OpenApi(self.account, self.timing.rest_total)
         self.ws_session: aiohttp.ClientSession | None = None  # of the WebSocket alone, renewed with it
         self.ws: aiohttp.ClientWebSocketResponse | None = None
-        self.session = Session()
+        # Without the fix a session is resumed for ever.
+        self.session = Session() if "session-resume" not in self.without else Session(limit=sys.maxsize)
         self.heartbeats = Heartbeats()
         self.deadline = ReadyDeadline(self.timing.ready, self._cut)
         self.quick = QuickDisconnects(self.timing.quick, rest=self.timing.quick_rest)
@@ -158,7 +160,7 @@ class Adapter:
         self.is_ready.clear()
         self.deadline.reached()
         if "session-resume" in self.without:
-            right = Reaction.RESUME if code is None else Reaction.IDENTIFY
+            right = Reaction.RESUME if code in (None, WSCloseCode.ABNORMAL_CLOSURE) else Reaction.IDENTIFY
         else:
             right = reaction(code)
         if right is Reaction.STOP:
@@ -254,9 +256,11 @@ class Adapter:
         if state.resumable():
             state.resumes += 1
             await ws.send_json(resume(token, state.session_id, state.seq))
+            log.info("resume sent, seq %s", state.seq)
         else:
             state.forget()
             await ws.send_json(identify(token))
+            log.info("identify sent")
 
     async def _dispatch(self, frame: Frame) -> None:
         self.events += 1

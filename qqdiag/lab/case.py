@@ -61,6 +61,8 @@ class Case:
     own_network: bool = False
     stalled: bool = False  # there is a file system that does not answer (stalled_files.py)
     locked: bool = False  # before its loop it takes a lock, which somebody else has
+    hosted: bool = False  # by `lab/hosted.py`, with a log: what a profile alone can see
+    other: str = ""  # another platform of it (`hosted.OTHERS`)
     any_program: bool = False  # nothing of it has to do with a gateway's connection
     transports: tuple[str, ...] = ("plain", "tls")
     needs_aiohttp: tuple[int, int, int] = (3, 11, 0)

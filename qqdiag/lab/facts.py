@@ -178,6 +178,26 @@ def opening(inside: Inside) -> Fact:
     return {"same": [id(opened), opened.cr_frame.f_lasti]}
 
 
+def resumed_in_vain(inside: Inside) -> Fact:
+    """One and the same session is resumed again and again, and no event comes."""
+    count = inside.adapter.session.resumes
+    return {"same": inside.adapter.session.seq, "resumes": count} if count >= 4 else None
+
+
+def not_resumed(inside: Inside) -> Fact:
+    """A Resume was sent, heartbeats are answered since, and RESUMED has not come."""
+    adapter = inside.adapter
+    beats = adapter.heartbeats
+    waits = adapter.session.resumes and not adapter.is_ready.is_set()
+    return {"same": adapter.session.seq, "beats": beats.sent} if waits and beats.sent >= 3 > beats.outstanding else None
+
+
+def resumed(inside: Inside) -> Fact:
+    """A Resume was answered."""
+    adapter = inside.adapter
+    return {"resumes": adapter.session.resumes} if adapter.session.resumes and adapter.is_ready.is_set() else None
+
+
 def as_told(inside: Inside) -> Fact:
     """What the handler says of what it has brought about."""
     truth = inside.config.get("truth")
@@ -202,5 +222,8 @@ FACTS: dict[str, Callable[[Inside], Fact]] = {
     "handling": handling,
     "pooled": pooled,
     "as-told": as_told,
+    "resumed-in-vain": resumed_in_vain,
+    "not-resumed": not_resumed,
+    "resumed": resumed,
     "opening": opening,
 }

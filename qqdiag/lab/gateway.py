@@ -19,6 +19,7 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import aiohttp
@@ -32,6 +33,7 @@ from qqdiag.lab.models import MODELS
 
 LOOK_EVERY = 0.02  # seconds
 TICK_EVERY = 0.1
+LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Abandoning(Adapter):
@@ -43,11 +45,11 @@ class Abandoning(Adapter):
             await self.ws_session.close()
 
 
-def make_adapter(config: dict[str, Any]) -> Adapter:
+def make_adapter(config: dict[str, Any], kind: type[Adapter] = Adapter) -> Adapter:
     """The adapter that `config` describes."""
     tls = ssl.create_default_context(cafile=config["pem"]) if config["pem"] else None
     account = Account("1", "lab", config["token_url"], config["url"], tls)
-    kind = Abandoning if config["abandoning"] else Adapter
+    kind = Abandoning if config["abandoning"] else kind
     values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in config["timing"]]
     timing = Timing(*values)
     return kind(account, MODELS[config["model"]](config), frozenset(config["without"]), timing, config["inline"])
@@ -77,8 +79,12 @@ def write_line(value: dict[str, Any]) -> None:
     os.write(1, json.dumps(value).encode() + b"\n")
 
 
-async def run_gateway(config: dict[str, Any]) -> None:
-    adapter = make_adapter(config)
+async def only_gateway(config: dict[str, Any]) -> None:
+    """The gateway, and nothing else in its process."""
+    await run_gateway(config, make_adapter(config))
+
+
+async def run_gateway(config: dict[str, Any], adapter: Adapter) -> None:
     inside = Inside(adapter, config)
     ticking = asyncio.create_task(tick(inside))
     await adapter.begin()
@@ -93,16 +99,17 @@ def take_lock(path: str) -> int:
     return fd
 
 
-def main() -> None:
+def run_as_child(gateway: Callable[[dict[str, Any]], Coroutine[Any, Any, None]]) -> None:
+    """Run it with the configuration that its owner sends."""
     leash(float(sys.argv[1]), int(sys.argv[2]))
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     httpx = importlib.util.find_spec("httpx") is not None
     write_line({"python": sys.version.split()[0], "aiohttp": aiohttp.__version__, "httpx": httpx})
     config = json.loads(sys.stdin.readline())
+    logging.basicConfig(level=logging.INFO, filename=config["log"], format=LINE)
     if config["lock"]:
         config["locked"] = take_lock(config["lock"])
-    asyncio.run(run_gateway(config))
+    asyncio.run(gateway(config))
 
 
 if __name__ == "__main__":
-    main()
+    run_as_child(only_gateway)

@@ -21,11 +21,13 @@ from qqdiag.lab.control import LOOPBACK, Server, start_server
 from qqdiag.lab.failures import FAILURES
 from qqdiag.lab.healthy import HEALTHY
 from qqdiag.lab.network import BEFORE, own_link
+from qqdiag.lab.profiled import PROFILED
 from qqdiag.lab.stalled_files import stalled_files
 from qqdiag.model import Say, Word
 
 BOUND = 120.0  # seconds after which everything ends by itself
-GATEWAY = "qqdiag.lab.gateway"
+GATEWAY, HOSTED = "qqdiag.lab.gateway", "qqdiag.lab.hosted"
+LOG = "lab-gateway.log"  # in a folder of its own, as the profile `lab` has it
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class Running:
 
 def cases() -> tuple[Case, ...]:
     """Every case, failing ones first."""
-    failing = tuple(case for case in ANY_PROGRAM if not case.healthy)
-    return FAILURES + failing + HEALTHY + tuple(case for case in ANY_PROGRAM if case.healthy)
+    others = ANY_PROGRAM + PROFILED
+    failing = tuple(case for case in others if not case.healthy)
+    return FAILURES + failing + HEALTHY + tuple(case for case in others if case.healthy)
 
 
 def case_of(id: str) -> Case:
@@ -76,13 +79,13 @@ def start(
     python: str = sys.executable,
     bound: float = BOUND,
     sources: Path = SOURCES,
-    module: str = GATEWAY,
+    module: str | None = None,
 ) -> Iterator[Running]:
     """Run the case `id` until the end of the context, of the calling thread, or of `bound` seconds.
 
     :param python: interpreter of the gateway; it needs aiohttp and nothing else
     :param sources: folder of the gateway's sources
-    :param module: the gateway's module there
+    :param module: the gateway's module there; None: the one that the case is of
     :raises QqdiagError: when the state is not reached
     """
     case = case_of(id)
@@ -95,6 +98,7 @@ def start(
     with contextlib.ExitStack() as stack:
         files = stack.enter_context(stalled_files(bound)) if case.stalled else None
         before = files.before if files else BEFORE if case.own_network else ()
+        module = module or (HOSTED if case.hosted else GATEWAY)
         gateway = stack.enter_context(child(module, bound, python, sources, before))
         if files:
             stack.callback(files.process.process.kill)  # first of all: who waits for it cannot be ended before
@@ -106,11 +110,19 @@ def start(
         )
         server.switch(**case.faults)
         lock = stack.enter_context(held_lock()) if case.locked else None
-        gateway.tell({**_config(case, server), "lock": lock.name if lock else None})
+        log = stack.enter_context(_log()) if case.hosted else None
+        gateway.tell({**_config(case, server), "lock": lock.name if lock else None, "log": log})
         lab = Lab(server, gateway, link, lock)
         state = {"outside": _play(case, lab), "inside": lab.inside}
         after = round(time.monotonic() - begun, 2)
         yield Running(id, gateway.pid, server, tls, versions["python"], versions["aiohttp"], after, state, gateway)
+
+
+@contextlib.contextmanager
+def _log() -> Iterator[str]:
+    """The path of a log."""
+    with tempfile.TemporaryDirectory(prefix="qqdiag-lab-") as folder:
+        yield str(Path(folder) / LOG)
 
 
 @contextlib.contextmanager
@@ -145,6 +157,7 @@ def _config(case: Case, server: Server) -> dict[str, Any]:
         "facts": case.facts,
         "inline": case.inline,
         "abandoning": case.abandoning,
+        "other": case.other,
     }
 
 

@@ -66,13 +66,17 @@ def _finding(view: View, logs: Logs, refused: list[LogEvent]) -> Finding:
 
 def _evidence(view: View, logs: Logs, refused: list[LogEvent]) -> list[Evidence]:
     first, last = Seconds(refused[0].age), Seconds(refused[-1].age)
-    found = [seen("logs", Say("{count} calls of connect() were refused, says the log", count=len(refused)), "attempts")]
+    found = [
+        seen("logs", Say("calls of connect() that were refused, by the log: {count}", count=len(refused)), "attempts")
+    ]
     found.append(seen("logs", Say("the first {first} ago, the last {last} ago", first=first, last=last), "s"))
     for one in _waiting(view, logs):
         found.append(seen("logs", Say("the state file says {state} of {platform}", state=one.state, platform=one.name)))
     gateway = view.last.gateway
     if isinstance(gateway, Gateway):
-        text = Say("{count} adapters are connected", count=sum(one.websocket is not None for one in gateway.adapters))
+        text = Say(
+            "adapters with a WebSocket: {count}", count=sum(one.websocket is not None for one in gateway.adapters)
+        )
         found.append(seen("gateway", text, "adapters"))
     return found
 

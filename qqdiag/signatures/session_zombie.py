@@ -129,7 +129,7 @@ def _of(view: View) -> tuple[Adapter | WebSocket, ...]:
 
 def _resumed(sent: Resumes) -> list[Evidence]:
     count = len(sent.ages)
-    found = [seen("logs", Say("{count} Resumes without an answer, says the log", count=count), "Resumes")]
+    found = [seen("logs", Say("Resumes without an answer, by the log: {count}", count=count), "Resumes")]
     found.append(seen("logs", Say("the last of them {ago} ago", ago=Seconds(sent.ages[-1])), "s"))
     if sent.moved is not None and count > 1:
         found.append(seen("logs", Say("{moved} events between the first and the last", moved=sent.moved), "events"))
