@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+from qqdiag.episodes import timeline
 from qqdiag.finding import Alternative, Diagnosis, Evidence, Finding, RuledOut
 from qqdiag.model import Missing, Text, Word
 from qqdiag.redact.publisher import Public, Publisher
 from qqdiag.redact.shown import show
-from qqdiag.snapshot import Snapshot
+from qqdiag.snapshot import Logs, Snapshot
 
 SCHEMA_VERSION = 1
 _UNITS = frozenset({"", "%", "s", "ms", "B"})
@@ -30,8 +31,14 @@ def document(
         "pause_ms": round(snapshot.pause * 1000, 3),
         "omitted": {**publisher.omitted},
         "dropped": [publisher.text(Word(section)) for section in dropped],
+        "timeline": _timeline(snapshot, publisher),
         "snapshot": facts,
     }
+
+
+def _timeline(snapshot: Snapshot, publisher: Publisher) -> Public:
+    """What the logs tell of the connection, reckoned from `snapshot.logs`; null where they tell nothing."""
+    return publisher.tree(timeline(snapshot.logs) if isinstance(snapshot.logs, Logs) else None)
 
 
 def _target(snapshot: Snapshot, publisher: Publisher) -> dict[str, Public]:

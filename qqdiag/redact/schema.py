@@ -11,6 +11,7 @@ from typing import Union
 
 import msgspec
 
+from qqdiag.episodes import Timeline
 from qqdiag.finding import Confidence, Severity
 from qqdiag.model import Say, Text
 from qqdiag.redact.document import SCHEMA_VERSION
@@ -38,6 +39,10 @@ def json_schema() -> Schema:
             "pause_ms": {"type": "number", "minimum": 0, "description": "milliseconds that the target stood still"},
             "omitted": {"type": "object", "additionalProperties": COUNT, "description": "rows left out, by table"},
             "dropped": {"type": "array", "items": STRING, "description": "sections left out with --drop"},
+            "timeline": {
+                "anyOf": [_of(Timeline, definitions), {"type": "null"}],
+                "description": "null: no log tells any",
+            },
             "snapshot": snapshot,
         }
     )
