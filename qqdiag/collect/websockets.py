@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from qqdiag.cpython import uvloop_handles
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
@@ -76,7 +77,7 @@ def _aiohttp(runtime: Runtime, address: int, info: TypeInfo, transports: list[Tr
         close_timeout=close_timeout,
         close_timeout_known=known,
         receive_timeout=_number(runtime, own, "_receive_timeout") or _limit(runtime, limits, "ws_receive")[0],
-        fd=transport.fd if transport else None,
+        fd=transport.fd if transport else uvloop_handles.fd_of(runtime, _aiohttp_transport(runtime, own)),
         transport=transport.address if transport else None,
         unread=_queued(runtime, own.get("_reader", 0)),
         ping_interval=_number(runtime, own, "_heartbeat"),
@@ -146,7 +147,7 @@ def _websockets(runtime: Runtime, address: int, info: TypeInfo, transports: list
         close_code=None,
         close_timeout=_number(runtime, own, "close_timeout"),
         close_timeout_known="close_timeout" in own,
-        fd=transport.fd if transport else None,
+        fd=transport.fd if transport else uvloop_handles.fd_of(runtime, own.get("transport", 0)),
         transport=transport.address if transport else None,
         unread=_messages(runtime, own),
         ping_interval=_number(runtime, own, "ping_interval"),

@@ -39,4 +39,4 @@ class Causes:
     @functools.cached_property
     def pongs(self) -> dict[int, pongs.Pong]:
         """The WebSockets whose peer owes the answer to a PING, by the futures that the answer completes."""
-        return pongs.by_future(self.runtime, self.transports)
+        return pongs.by_future(self.runtime, self.transports, self.loops)

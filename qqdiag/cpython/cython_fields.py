@@ -25,10 +25,12 @@ def own(runtime: Runtime, coroutine: int, qualname: str) -> int | None:
     return None
 
 
-def field(runtime: Runtime, address: int, dotted: str) -> tuple[int, int] | None:
-    """(offset, object) of the first field that holds an instance of the class of that dotted name."""
-    found = pointers(runtime, address)
-    return next(((offset, item) for offset, item in found if runtime.objects.is_a(item, dotted)), None)
+def field(runtime: Runtime, address: int, *dotted: str) -> tuple[int, int] | None:
+    """(offset, object) of the first field that holds an instance of one of the classes of these dotted names."""
+    for offset, item in pointers(runtime, address):
+        if any(name in dotted for name in runtime.objects.type_of(item).bases):
+            return offset, item
+    return None
 
 
 def _is(runtime: Runtime, address: int, qualname: str) -> bool:

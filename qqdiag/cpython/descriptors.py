@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from qqdiag.cpython import attributes, callbacks, cython_fields, frames, held
+from qqdiag.cpython import attributes, callbacks, cython_fields, frames, held, uvloop_handles
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.cpython.typeinfo import TypeInfo
 from qqdiag.memory.source import Unreadable
@@ -35,7 +35,8 @@ class Wait(NamedTuple):
 
 
 # Fields of Cython's classes, which have no names in the memory, by the class of what they hold.
-FIELDS = {"_protocol": "aiohttp.base_protocol.BaseProtocol", "transport": "asyncio.transports.BaseTransport"}
+TRANSPORTS = ("asyncio.transports.BaseTransport", "uvloop.loop.UVBaseTransport", uvloop_handles.TLS_TRANSPORT)
+FIELDS = {"_protocol": ("aiohttp.base_protocol.BaseProtocol",), "transport": TRANSPORTS}
 STREAMS, EVENTS = "asyncio/streams.py", "asyncio/base_events.py"
 AIOHTTP = "aiohttp/streams.py"
 READER = ("aiohttp/_websocket/reader_py.py", "aiohttp/_websocket/reader_c.py")  # in Cython, which calls itself both
@@ -89,7 +90,7 @@ WAITS = {
 
 # By class, how its instances lead to the transport.
 ENDS = {
-    "asyncio.transports.BaseTransport": (),
+    **dict.fromkeys(TRANSPORTS, ()),
     "asyncio.streams.StreamReader": ("_transport",),
     "asyncio.streams.StreamWriter": ("_transport",),
     "aiohttp.client_ws.ClientWebSocketResponse": ("_writer", "transport"),
@@ -145,7 +146,7 @@ def _follow(runtime: Runtime, address: int, names: tuple[str, ...]) -> int | Non
     for name in names:
         inner = runtime.objects.attribute(address, name)
         if inner is None and name in FIELDS:
-            found = cython_fields.field(runtime, address, FIELDS[name])
+            found = cython_fields.field(runtime, address, *FIELDS[name])
             inner = found[1] if found else None
         if inner is None:
             return None
@@ -160,7 +161,8 @@ def of_endpoint(runtime: Runtime, address: int) -> int | None:
 
 
 def of_transport(runtime: Runtime, address: int) -> int | None:
-    """The fd of asyncio's transport of a socket or a pipe, through TLS; None for any other, and once it is closed."""
+    """The fd of asyncio's or uvloop's transport of a socket or a pipe, through TLS; None for any other, and once it is
+    closed."""
     objects = runtime.objects
     if tls := objects.attribute(address, "_ssl_protocol"):
         below = objects.attribute(tls, "_transport")
@@ -171,7 +173,7 @@ def of_transport(runtime: Runtime, address: int) -> int | None:
         if number := objects.attribute(address, name):
             owner = objects.attribute(address, opened)  # None once it is closed, and the number somebody else's
             return None if owner and objects.is_none(owner) else objects.integer(number)
-    return None
+    return uvloop_handles.fd_of(runtime, address)
 
 
 def by_future(runtime: Runtime, loops: list[int]) -> dict[int, Watched]:

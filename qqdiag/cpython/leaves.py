@@ -6,7 +6,7 @@ import functools
 
 import msgspec
 
-from qqdiag.cpython import callbacks, descriptors, frames, held, locks, workers
+from qqdiag.cpython import callbacks, descriptors, frames, held, locks, uvloop_handles, workers
 from qqdiag.cpython.causes import Causes
 from qqdiag.cpython.chains import Chain, type_name
 from qqdiag.cpython.futures import UNKNOWN, Fields, fields
@@ -128,7 +128,8 @@ def _watch(runtime: Runtime, chain: Chain, future: Fields, causes: Causes, cause
     """The fd that a library waits for; where there is none, the thread that works on the future."""
     watched = descriptors.of_levels(runtime, chain.levels)
     if watched is None and cause.kind == "future":
-        watched = causes.watched.get(future.address)
+        found = uvloop_handles.of_future(runtime, future.address, future.info)
+        watched = descriptors.Watched(*found) if found else causes.watched.get(future.address)
     if watched is not None:
         cause.fd, cause.writable = watched
     elif cause.kind in ("future", "shield") and (pong := _pong(causes, future.address, *cause.children)) is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
+from qqdiag.cpython import uvloop_handles
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
 from qqdiag.snapshot import Transport
@@ -23,15 +25,24 @@ class Pong(NamedTuple):
     websocket: int
 
 
-def by_future(runtime: Runtime, transports: list[Transport]) -> dict[int, Pong]:
-    """The futures in the tables of the WebSockets that sit on these transports."""
+def by_future(runtime: Runtime, transports: list[Transport], loops: list[int]) -> dict[int, Pong]:
+    """The futures in the tables of the WebSockets that sit on these transports, or on those of a uvloop."""
     found: dict[int, Pong] = {}
-    for row in transports:
+    protocols = [(row.fd, row.protocol_address) for row in transports if row.protocol_address]
+    for fd, protocol in [*protocols, *_of_uvloops(runtime, loops)]:
         try:
-            for future in _waiters(runtime, row.protocol_address) if row.protocol_address else []:
-                found.setdefault(future, Pong(row.fd, row.protocol_address))
+            for future in _waiters(runtime, protocol):
+                found.setdefault(future, Pong(fd, protocol))
         except Unreadable:
             continue
+    return found
+
+
+def _of_uvloops(runtime: Runtime, loops: list[int]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for loop in loops:
+        with contextlib.suppress(Unreadable):
+            found.extend(uvloop_handles.held_by_transports(runtime, loop))
     return found
 
 

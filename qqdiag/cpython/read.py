@@ -32,8 +32,9 @@ def read_python(runtime: Runtime, taken_at: float) -> Python:
     raw = tasks.fields_of(runtime, books, doubts)
     found_loops = _loops(runtime, books, dict.fromkeys(found.loop for found in raw), doubts)
     deadline = leaves.deadlines([timer for loop in found_loops for timer in loop.timers])
-    loops_of_python = [loop.address for loop in found_loops if not loop.opaque]
-    causes = Causes(runtime, deadline, threads, loops_of_python, frozenset(books.current.values()))
+    causes = Causes(
+        runtime, deadline, threads, [loop.address for loop in found_loops], frozenset(books.current.values())
+    )
     causes.transports = [row for loop in found_loops for row in loop.transports]
     found_tasks = tasks.read(runtime, raw, causes)
     return Python(

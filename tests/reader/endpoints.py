@@ -19,6 +19,7 @@ MUCH = bytes(1 << 24)  # more than any socket takes
 HOLD: list[object] = []
 TASKS: dict[str, asyncio.Task] = {}
 PLACES: dict[str, object] = {}
+UVLOOP = "uvloop" in sys.argv
 TRUTH: dict[str, dict[str, object]] = {"fds": {}, "writable": {}, "peers": {}}
 
 
@@ -79,7 +80,7 @@ def say() -> None:
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
-    """Without an orderly end, which would wait for all that waits here."""
+    """Without an orderly end, which would wait for all that waits here. In a uvloop where the arguments say so."""
 
     async def watched() -> None:
         try:
@@ -88,7 +89,14 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
             traceback.print_exc()
             os._exit(1)
 
-    asyncio.run(watched())
+    if not UVLOOP:
+        asyncio.run(watched())
+        return
+    import uvloop
+
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(watched())
 
 
 # --- peers -----------------------------------------------------------------------------------------------------------
@@ -179,10 +187,21 @@ async def fills(writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
-def sockets_below(loop: asyncio.AbstractEventLoop, address: tuple[str, int]) -> list[socket.socket]:
-    """The sockets of the loop's transports that are connected to `address`."""
-    found = [transport.get_extra_info("socket") for transport in loop._transports.values()]
-    return [one for one in found if one.fileno() >= 0 and one.getpeername() == address]
+def sockets_to(address: tuple[str, int]) -> list[socket.socket]:
+    """The sockets of this process that are connected to `address`, whoever has them: they stay theirs."""
+    found = []
+    for fd in range(256):
+        try:
+            one = socket.socket(fileno=fd)
+        except OSError:
+            continue  # no socket
+        HOLD.append(one)  # it must not be closed
+        try:
+            if one.getpeername() == address:
+                found.append(one)
+        except OSError:
+            continue  # it has no peer
+    return found
 
 
 async def connections(client: ssl.SSLContext) -> None:
@@ -197,7 +216,7 @@ async def connections(client: ssl.SSLContext) -> None:
     begin("start_tls", upgrade, "BaseEventLoop.start_tls")
     await settle()
     waits_for("start_tls", plain[0], None)
-    (other,) = [one for one in sockets_below(loop, silent) if one.fileno() != TRUTH["fds"]["start_tls"]]
+    (other,) = [one for one in sockets_to(silent) if one.fileno() != TRUTH["fds"]["start_tls"]]
     waits_for("handshake", other, None)
     (watched,) = [key for key in loop._selector.get_map().values() if key.data[1] and _connects(key.fd)]
     TRUTH["fds"]["connecting"], TRUTH["writable"]["connecting"] = watched.fd, True
@@ -218,7 +237,7 @@ def sockets() -> None:
     loop = asyncio.get_running_loop()
 
     def waits(name: str, given: socket.socket, writable: bool, *arguments: object) -> None:
-        begin(name, getattr(loop, name)(given, *arguments), f"BaseSelectorEventLoop.{name}")
+        begin(name, getattr(loop, name)(given, *arguments), f"{'Loop' if UVLOOP else 'BaseSelectorEventLoop'}.{name}")
         waits_for(name, given, writable)
 
     waits("sock_recv", pair(), False, 1)
@@ -230,7 +249,7 @@ def sockets() -> None:
     unconnected = socket.socket()
     unconnected.setblocking(False)
     waits("sock_connect", unconnected, True, full_listener())
-    if hasattr(loop, "sock_recvfrom"):  # since 3.11, where the base class has it
+    if hasattr(loop, "sock_recvfrom") and not UVLOOP:  # since 3.11, where the base class has it
         datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         datagrams.bind(("127.0.0.1", 0))
         datagrams.setblocking(False)
@@ -239,7 +258,8 @@ def sockets() -> None:
 
 async def main() -> None:
     server, client = contexts(sys.argv[1])
-    await connections(client)
+    if not UVLOOP:  # whose connections are begun in C
+        await connections(client)
     await streams("plain", None, None)
     await streams("tls", server, client)
     sockets()

@@ -6,6 +6,7 @@ The server is one of its own: it speaks the start of a session, and answers no q
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 import struct
 import sys
@@ -88,6 +89,14 @@ async def sessions(kind: str, server: ssl.SSLContext | None, client: ssl.SSLCont
     waits_for(f"asyncpg run {kind}", one._transport, False)
 
 
+def waits_at(name: str, place: str) -> bool:
+    """Whether its innermost coroutine of Python is that one, and waits for a future and not in a coroutine of C."""
+    step = endpoints.TASKS[name].get_coro()
+    while hasattr(step.cr_await, "cr_await"):
+        step = step.cr_await
+    return step.__qualname__ == place and type(step.cr_await).__name__ == "FutureIter"
+
+
 async def beginnings(client: ssl.SSLContext) -> None:
     """Of sessions that the server does not even begin."""
     address = endpoints.silent_listener()
@@ -98,11 +107,10 @@ async def beginnings(client: ssl.SSLContext) -> None:
     ):
         host, port = address
         connecting = asyncpg.connect(host=host, port=port, user="nobody", database="none", ssl=given, timeout=None)
-        begin(f"asyncpg {name}", connecting, place)
+        begin(f"asyncpg {name}", connecting, functools.partial(waits_at, f"asyncpg {name}", place))
         while not stands(f"asyncpg {name}"):
             await asyncio.sleep(0.002)
-        found = endpoints.sockets_below(asyncio.get_running_loop(), address)
-        (one,) = [each for each in found if each.fileno() not in known]
+        (one,) = [each for each in endpoints.sockets_to(address) if each.fileno() not in known]
         known.add(one.fileno())
         waits_for(f"asyncpg {name}", one, False)
 

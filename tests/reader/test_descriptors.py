@@ -14,6 +14,7 @@ import interpreters
 import library_environment
 import patients
 import pytest
+import uvloop_wheels
 from interpreters import Interpreter
 from patients import Patient
 
@@ -24,20 +25,26 @@ from qqdiag.lab.certificate import make_certificate
 from qqdiag.memory.live import LiveMemory
 from qqdiag.snapshot import Gateway, Leaf, Locals, Python, Sockets
 
-Start = Callable[[Path, str], Patient]
+Start = Callable[..., Patient]
 
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """`start(python, program)`: a program with a certificate."""
+    """`start(python, program)`: a program with a certificate; with an interpreter behind them, in its uvloop."""
     if shutil.which("openssl") is None:
         pytest.skip("apt-get install openssl")
     pem = make_certificate(tmp_path_factory.mktemp("certificate"), "127.0.0.1")
     with contextlib.ExitStack() as stack:
 
         @functools.cache
-        def begun(python: Path, program: str) -> Patient:
-            return stack.enter_context(patients.start(python, program, str(pem)))
+        def begun(python: Path, program: str, on_uvloop: Interpreter | None = None) -> Patient:
+            if on_uvloop is None:
+                return stack.enter_context(patients.start(python, program, str(pem)))
+            try:
+                environment = uvloop_wheels.environment(on_uvloop)
+            except uvloop_wheels.NotMade as error:
+                pytest.skip(str(error))
+            return stack.enter_context(patients.start(python, program, str(pem), "uvloop", environment=environment))
 
         yield begun
 
@@ -49,8 +56,14 @@ def generic(interpreter: Interpreter, start: Start) -> Patient:
 
 @pytest.fixture
 def libraries(start: Start) -> Patient:
+    return of_libraries(start, "libraries.py", False)
+
+
+def of_libraries(start: Start, program: str, uvloop: bool) -> Patient:
+    """A program in the environment that has the libraries."""
+    found = interpreters.find(library_environment.PYTHON)
     try:
-        return start(library_environment.python(), "libraries.py")
+        return start(library_environment.python(), program, found if uvloop else None)
     except library_environment.NotMade as error:
         pytest.skip(str(error))
 
@@ -83,14 +96,28 @@ def test_libraries(libraries: Patient) -> None:
     assert len(said(libraries)) > 35
 
 
-def test_asyncpg(start: Start) -> None:
+@pytest.mark.parametrize("uvloop", [False, True], ids=["asyncio", "uvloop"])
+def test_asyncpg(start: Start, uvloop: bool) -> None:
     """A PostgreSQL that does not answer: its client is of Cython, and so are the fields that lead to the socket."""
-    try:
-        patient = start(library_environment.python(), "postgres.py")
-    except library_environment.NotMade as error:
-        pytest.skip(str(error))
+    patient = of_libraries(start, "postgres.py", uvloop)
     assert seen(patient) == said(patient)
     assert len(said(patient)) == 12
+
+
+def test_uvloop(interpreter: Interpreter, start: Start) -> None:
+    """Transports of libuv's, whose handles lead to their fds, and futures that keep their sockets."""
+    patient = start(interpreter.path, "endpoints.py", interpreter)
+    assert seen(patient) == said(patient)
+    assert len(said(patient)) > 20
+
+
+def test_libraries_on_uvloop(start: Start) -> None:
+    patient = of_libraries(start, "libraries.py", True)
+    assert seen(patient) == said(patient)
+    assert len(said(patient)) > 35
+    _, gateway = whole(patient)
+    fds = {fd for name, fd in patient.truth["fds"].items() if name.startswith(("websockets", "discord"))}
+    assert fds <= {row.fd for row in gateway.websockets}
 
 
 def test_libraries_of_hermes(start: Start, hermes_python: Path) -> None:
