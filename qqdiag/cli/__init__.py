@@ -13,6 +13,7 @@ from qqdiag.cli import commands, lists
 from qqdiag.cli.console import fail
 from qqdiag.cli.fixes import fixes
 from qqdiag.cli.lab import lab
+from qqdiag.cli.watch import watch
 from qqdiag.exits import INTERRUPTED, NOT_RUN, OWN_FAULT
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (*commands.ALL, *lists.ALL, fixes, lab):
+for command in (*commands.ALL, *lists.ALL, watch, fixes, lab):
     cli.add_command(command)
 
 
@@ -48,9 +49,21 @@ def _unexpected(kind: type[BaseException], error: BaseException, trace: Tracebac
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     from qqdiag.redact.errors import own_fault
 
-    if os.environ.get("QQDIAG_TRACEBACK"):
-        sys.__excepthook__(kind, error, trace)
+    _show_way(error.with_traceback(trace))
     fail(own_fault(kind, trace))
+
+
+def _show_way(error: BaseException) -> None:
+    """The traceback, where it is asked for: `raw` with its texts, which may hold anything."""
+    from qqdiag.redact.errors import way_to
+    from qqdiag.render.terminal import PRIVATE
+
+    wanted = os.environ.get("QQDIAG_TRACEBACK")
+    if wanted == "raw":
+        click.echo(PRIVATE, err=True)
+        sys.__excepthook__(type(error), error, error.__traceback__)
+    elif wanted:
+        click.echo("\n".join(way_to(error)), err=True)
 
 
 def _in_a_thread(failure: threading.ExceptHookArgs) -> None:
@@ -60,8 +73,8 @@ def _in_a_thread(failure: threading.ExceptHookArgs) -> None:
 
 def _unraisable(failure: sys.UnraisableHookArgs) -> None:
     """The hook for destructors. They are told when asked for alone: their text may hold anything."""
-    if os.environ.get("QQDIAG_TRACEBACK"):
-        sys.__unraisablehook__(failure)
+    if failure.exc_value is not None:
+        _show_way(failure.exc_value)
 
 
 def run(arguments: list[str]) -> int:
@@ -76,7 +89,7 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         from qqdiag.redact.errors import usage
 
-        fail(usage(error))
+        fail(usage(error, arguments))
         return NOT_RUN
     except click.Abort:
         return INTERRUPTED

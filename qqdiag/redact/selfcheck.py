@@ -41,7 +41,7 @@ class _Page(NamedTuple):
 
     body: str
     runs: set[str]
-    squeezed: str
+    squeezed_runs: set[str]
     blank: str
     squeezed_blank: str
 
@@ -94,9 +94,8 @@ def leak(text: str, blank: str, values: Iterable[Private]) -> Private | None:
 def _leak(text: str, blank: str, values: list[Private]) -> Private | None:
     safe = set(blank.splitlines())
     body = _legible("\n".join(_GAP if line in safe else line for line in text.splitlines()))
-    runs = {body[start : start + _RUN] for start in range(len(body) - _RUN + 1)}
     blank = _legible(blank)
-    page = _Page(body, runs, _squeeze(body), blank, _squeeze(blank))
+    page = _Page(body, set(_runs(body)), set(_runs(_squeeze(body), _SQUEEZED_RUN)), blank, _squeeze(blank))
     return next((value for value in values if _leaked(value, page) or _squeezed(value, page)), None)
 
 
@@ -128,17 +127,16 @@ def _leaked(private: Private, page: _Page) -> bool:
 
 
 def _as_word(value: str, text: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
+    return value in text and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
 
 
-def _runs(text: str) -> Iterator[str]:
-    return (text[start : start + _RUN] for start in range(len(text) - _RUN + 1))
+def _runs(text: str, size: int = _RUN) -> Iterator[str]:
+    return (text[start : start + size] for start in range(len(text) - size + 1))
 
 
 def _squeezed(private: Private, page: _Page) -> bool:
     small = _squeeze(private.value[:_LONGEST].replace(_GAP, ""))
-    runs = (small[start : start + _SQUEEZED_RUN] for start in range(len(small) - _SQUEEZED_RUN + 1))
-    return any(run in page.squeezed and run not in page.squeezed_blank for run in runs)
+    return any(run in page.squeezed_runs and run not in page.squeezed_blank for run in _runs(small, _SQUEEZED_RUN))
 
 
 def _squeeze(text: str) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import msgspec
 
 from qqdiag.redact import SCHEMA_VERSION, Public, Redacted, Shown, text_of
+
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
@@ -34,5 +39,6 @@ def plain(value: Public) -> Plain:
 
 
 def encoded(tree: Plain) -> str:
-    """A tree as text."""
-    return msgspec.json.format(msgspec.json.encode(tree), indent=2).decode() + "\n"
+    """A tree as text, ASCII alone: it is JSON under any locale."""
+    text = msgspec.json.format(msgspec.json.encode(tree), indent=2).decode() + "\n"
+    return text if text.isascii() else _BEYOND_ASCII.sub(lambda found: json.dumps(found.group())[1:-1], text)

@@ -1,139 +1,181 @@
-"""A live process full of canaries: none comes out of any command, and all of them were there to come out."""
+"""Live gateways full of canaries: of 20,000 none comes out of any command, and what an operator needs does."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import json
 import os
-import random
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from planted import BASE62, KINDS, letters
+from canaries import Planted, Text, gateway
 
-QQDIAG = [sys.executable, "-m", "qqdiag"]
-PROGRAM = """
-import asyncio, json, os, socket, sys, threading
+from qqdiag import cli
+from qqdiag.cli import commands
+from qqdiag.collect import deep, logs, monitor, process, sockets, tasks, threads
 
-planted = json.loads(sys.stdin.readline())
+SEEDS = range(8)
+EACH = 2_500
+QQDIAG = [sys.executable, "-P", "-m", "qqdiag"]
+FORMS = next(tuple(option.type.choices) for option in commands.report.params if option.name == "form")
+# What shows nothing of a target.
+NO_TARGET = {"doctor", "explain", "fixes", "lab", "schema", "signatures"}
 
-class Bot:
-    def __init__(self):
-        self.token = planted["attribute"]
-        self.sessions = {planted["key"]: planted["value"], "list": [planted["item"]]}
 
-async def wait(bot, secret, number, data):
-    hidden = {"inner": secret, "bytes": data}
+@pytest.fixture(scope="module", params=SEEDS)
+def planted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
+    with gateway(request.param, tmp_path_factory.mktemp("canaries")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
+    with gateway(77, tmp_path_factory.mktemp("canaries")) as found:
+        yield found
+
+
+def said(*arguments: str) -> str:
+    """What the command writes, to stdout and to stderr."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        code = cli.run(list(arguments))
+    assert code in (0, 1, 2, 3), out.getvalue()
+    return out.getvalue()
+
+
+def test_no_canary_comes_out_and_what_is_needed_does(planted: Planted, tmp_path: Path) -> None:
+    assert planted.count() >= EACH, "8 gateways: 20,000 canaries"
+    pid, hang = str(planted.pid), str(tmp_path / "hang.qqd")
+    raw = said("inspect", pid, "--locals", "--raw", "--json", "--interval", "0")
+    assert sum(Text(raw).found(planted).values()) > 600, "they are there to be found"
+    pages = {
+        "inspect": said("inspect", pid, "--deep", "--interval", "0.05"),
+        "json": said("inspect", pid, "--locals", "--json", "--interval", "0"),
+        "capture": said("capture", pid, "--locals", "--interval", "0", "-o", hang),
+        **{form: said("report", hang, "--format", form) for form in FORMS if form != "json"},
+    }
+    for name, page in pages.items():
+        assert Text(page).found(planted) == {}, name
+        assert name == "capture" or "await-deadlock" in page
+        assert name in ("json", "capture") or [word for word in NEEDED if word not in page] == []
+    assert same(json.loads(raw), json.loads(pages["json"]))
+
+
+NEEDED = (
+    "first_half",
+    "hermes_cli/__main__.py",
+    "Session.wait_for_message",
+    "ConnectionResetError",
+    "asyncio/locks.py",
+)
+
+
+def same(raw: dict[str, object], public: dict[str, object]) -> bool:
+    """The verdict, and which tasks it rests on."""
+    keys = ("id", "severity", "confidence", "because", "summary", "tasks", "sockets", "fingerprint", "ruled_out")
+    pairs = [[[finding[key] for key in keys] for finding in one["findings"]] for one in (raw, public)]  # type: ignore[index, attr-defined]
+    return pairs[0] == pairs[1] and raw["verdict"] == public["verdict"]
+
+
+def test_none_comes_out_of_any_command_by_any_way(one: Planted, tmp_path: Path) -> None:
+    """Each command that looks at a target as the operator types it, its stderr too, and each file that it writes."""
+    pid, key = str(one.pid), tmp_path / "KEY"
+    key.write_bytes(bytes(range(32)))
+    key.chmod(0o600)
+    for arguments in (
+        ["inspect", pid, "--interval", "0.1", "-v"],
+        ["inspect", pid, "--no-pause", "--interval", "0", "--drop", "evidence"],
+        ["report", pid, "--locals", "--interval", "0", "--issue", "-v"],
+        ["report", pid, "--interval", "0", "--mask-code", "--pseudonym-key", str(key), "-o", str(tmp_path / "page")],
+        ["attach", pid],
+        ["attach", pid, "--json"],
+        ["ps", "--all"],
+        ["ps", "--json"],
+    ):
+        done = subprocess.run([*QQDIAG, *arguments], capture_output=True, text=True, timeout=60)
+        assert done.returncode in (0, 1, 2, 3), done.stderr
+        assert Text(done.stdout + done.stderr).found(one) == {}, arguments
+        assert "Traceback" not in done.stderr
+    assert Text((tmp_path / "page").read_text()).found(one) == {}
+
+
+def test_every_command_is_tried_here_or_shows_nothing_of_a_target() -> None:
+    """A command that is added is added to one of the two lists."""
+    assert set(cli.cli.commands) - NO_TARGET - TRIED == set()
+
+
+# `watch` and its like show what `inspect` and `report` make: their own tests look for canaries.
+TRIED = {"attach", "capture", "inspect", "ps", "report"}
+
+
+COLLECTORS = (deep, logs, monitor, process, sockets, tasks, threads)
+CRASHES: tuple[Callable[[str], Exception], ...] = (
+    RuntimeError,
+    lambda text: OSError(errno.EIO, text, text),
+    lambda text: UnicodeDecodeError("utf-8", text.encode("utf-8", "replace"), 0, 1, text),
+)
+
+
+@pytest.mark.parametrize("collector", COLLECTORS, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_none_comes_out_of_a_collector_that_fails(
+    one: Planted, collector: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it raises holds a value of the target; the other parts are still there."""
+    crash = CRASHES[COLLECTORS.index(collector) % len(CRASHES)]  # type: ignore[arg-type]
+    canaries = [canary for found in one.canaries.values() for canary in found[:3]]
+
+    def fails(*arguments: object, **named: object) -> object:
+        raise crash(" ".join(canaries))
+
+    monkeypatch.setattr(collector, "collect", fails)
+    for arguments in (["inspect", "--deep"], ["report", "--format", "json"]):
+        page = said(*arguments, str(one.pid), "--interval", "0")
+        assert Text(page).found(one) == {}
+        assert "failed in qqdiag itself" in page or "could not be read" in page
+
+
+BROKEN = """
+import os, sys, threading
+import qqdiag.diagnose
+text = sys.stdin.read()
+class Dying:
+    def __del__(self): raise ZeroDivisionError(text)
+def fails(): raise ZeroDivisionError(text)
+def broken(snapshot):
+    thread = threading.Thread(target=fails)
+    thread.start()
+    thread.join()
+    Dying()
     try:
-        raise RuntimeError(planted["exception"])
-    except RuntimeError as error:
-        kept = error
-        await asyncio.Event().wait()
-
-async def fail():
-    raise ValueError(planted["failure"])
-
-async def main():
-    asyncio.current_task().set_name(planted["task name"])
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(planted["socket"])
-    threading.Thread(target=threading.Event().wait, name=planted["thread name"], daemon=True).start()
-    opened = open(planted["file"], "w")
-    tasks = [asyncio.create_task(wait(Bot(), planted["local"], planted["number"], planted["local"].encode()),
-                                 name=planted["other task"]), asyncio.create_task(fail())]
-    await asyncio.sleep(0.05)
-    print("ready", flush=True)
-    await asyncio.Event().wait()
-
-asyncio.run(main(), debug=False)
+        int(text)
+    except ValueError as error:
+        raise KeyError(text) from error
+qqdiag.diagnose.diagnose = broken
+sys.argv = ["qqdiag", "inspect", sys.argv[1], "--interval", "0"]
+from qqdiag.cli import main
+main()
 """
-PLACES = (
-    "attribute", "key", "value", "item", "exception", "failure", "task name", "thread name", "other task", "local",
-)  # fmt: skip
-NAMES = ("QQ_CLIENT_SECRET", "OPENAI_API_KEY", "HTTPS_PROXY", "XQ_UNHEARD_OF", "HERMES_SESSION", "BOT_OWNER")
 
 
-@dataclass(frozen=True)
-class Patient:
-    pid: int
-    canaries: dict[str, str]  # by where they were planted
-
-
-@pytest.fixture(scope="module", params=[1, 2])
-def patient(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
-    source = random.Random(request.param)
-    kinds = [kind(source) for kind in source.choices(KINDS, k=len(PLACES))]
-    planted = dict(zip(PLACES, kinds, strict=True))
-    folder = tmp_path_factory.mktemp("canary") / letters(source, 20, BASE62)
-    folder.mkdir()
-    files = {name: str(folder / letters(source, 20, BASE62)) for name in ("socket", "file")}
-    number = source.randrange(10**9, 10**10)
-    variables = {name: letters(source, 24, BASE62) for name in NAMES}
-    argument = f"--token={letters(source, 24, BASE62)}"
-    command = [sys.executable, "-c", PROGRAM, argument]
-    with subprocess.Popen(
-        command, cwd=folder, env={**os.environ, **variables}, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps({**planted, **files, "number": number}) + "\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == "ready\n"
-        canaries = {**planted, **files, **variables, "number": str(number), "argument": argument, "cwd": str(folder)}
-        yield Patient(process.pid, canaries)
-        process.kill()
-
-
-def everything(pid: int, folder: Path) -> dict[str, str]:
-    """What each command says, stdout and stderr, and each file it writes."""
-    hang = folder / "hang.qqd"
-    page = folder / "page"
-    commands = [
-        ["inspect", str(pid), "--interval", "0.2"],
-        ["inspect", str(pid), "--interval", "0", "--json"],
-        ["inspect", str(pid), "--no-pause", "--interval", "0"],
-        ["inspect", str(pid), "--locals", "--interval", "0"],
-        ["inspect", str(pid), "--locals", "--interval", "0", "--json"],
-        ["report", str(pid), "--locals", "--interval", "0"],
-        ["report", str(pid), "--interval", "0"],
-        ["report", str(pid), "--interval", "0", "--format", "text", "-o", str(page)],
-        ["capture", str(pid), "--interval", "0", "-o", str(hang)],
-        ["report", str(hang), "--format", "json"],
-        ["attach", str(pid)],
-    ]
-    said: dict[str, str] = {}
-    for command in commands:
-        done = subprocess.run([*QQDIAG, *command], capture_output=True, text=True, timeout=60)
-        assert done.returncode in (0, 2, 3), done.stderr
-        said[" ".join(command)] = done.stdout + done.stderr
-    return {**said, "page": page.read_text()}
-
-
-def held(canary: str, text: str) -> bool:
-    """Whether 8 characters of it are there, in the spelling of a page (`show` escapes what is not ASCII)."""
-    ours = ("agent:main:qqbot:dm:", str(Path(sys.executable).parent), "/tmp/pytest-of-")
-    runs = {canary[start : start + 8] for start in range(len(canary) - 7)} or {canary}
-    return any(run in text for run in runs if not any(run in known for known in ours))
-
-
-def test_no_canary_comes_out_of_any_command(patient: Patient, tmp_path: Path) -> None:
-    for command, text in everything(patient.pid, tmp_path).items():
-        found = [place for place, canary in patient.canaries.items() if held(canary, text)]
-        assert not found, command
-        assert "Traceback" not in text
-
-
-def test_the_canaries_are_there_to_be_found(patient: Patient) -> None:
+@pytest.mark.parametrize("traceback", ["", "1"])
+def test_none_comes_out_of_a_traceback(one: Planted, traceback: str) -> None:
+    canaries = " ".join(canary for found in one.canaries.values() for canary in found[:20])
     done = subprocess.run(
-        [*QQDIAG, "inspect", str(patient.pid), "--locals", "--raw", "--json", "--interval", "0"],
+        [sys.executable, "-P", "-c", BROKEN, str(one.pid)],
+        input=canaries,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogatepass",
+        env={**os.environ, "QQDIAG_TRACEBACK": traceback},
         timeout=60,
     )
-    raw = json.dumps(json.loads(done.stdout), ensure_ascii=False)
-    assert patient.canaries["number"] in raw
-    for place in ("task name", "other task", "argument", "local"):
-        assert held(patient.canaries[place], raw) or "\x1b" in patient.canaries[place], place
+    assert done.returncode == 70
+    assert Text(done.stdout + done.stderr).found(one) == {}
+    assert "KeyError" in done.stderr
+    assert ("ValueError at" in done.stderr) == ("in broken" in done.stderr) == bool(traceback)
+    assert done.stderr.count("ZeroDivisionError") >= (3 if traceback else 1)

@@ -237,7 +237,8 @@ def test_json_has_the_promised_shape(gateway: int) -> None:
     done = qqdiag("inspect", str(gateway), "--json", "--interval", "0.2")
     document = json.loads(done.stdout)
     assert list(document) == [
-        "schema_version", "private", "target", "verdict", "findings", "missing", "pause_ms", "omitted", "snapshot",
+        "schema_version", "private", "target", "verdict", "findings", "missing", "pause_ms", "omitted", "dropped",
+        "snapshot",
     ]  # fmt: skip
     assert document["verdict"] == "clear"
     assert document["target"]["pid"] == gateway
