@@ -28,6 +28,7 @@ PACKAGES = {  # by program
     "ip": "iproute2",
     "openssl": "openssl",
     "setpriv": "util-linux",
+    "mkfs.ext4": "e2fsprogs",
     "gcc": "gcc libc6-dev",
     "gcore": "gdb",
     "lz4": "lz4",

@@ -40,6 +40,7 @@ from hermes_healthy import (
     recovered,
     slow_model,
 )
+from hermes_machine import another_gateway, logs_on_a_disk_of_their_own, refused, stalled, thaw
 from hermes_patient import FIRST_BEAT, Case
 from hermes_skew import SKEWED, connect_broken
 
@@ -93,6 +94,15 @@ PLAIN = (
         surroundings=name_server_that_never_answers,
         root=True,
     ),
+    Case(
+        "disk-stall",
+        stalled,
+        frozenset({"disk-stall"}),
+        surroundings=logs_on_a_disk_of_their_own,
+        root=True,
+        release=thaw,
+    ),
+    Case("startup-stuck", refused, frozenset({"startup-stuck"}), surroundings=another_gateway, ready=False),
     # healthy
     Case("idle", idle, chain=LISTENER),
     Case("idle-for-long", idle_for_long, setting=Setting(), faults={"heartbeat_interval": 45000}, chain=LISTENER),

@@ -56,6 +56,8 @@ class Case:
     tls: bool = False
     own_network: bool = False
     root: bool = False
+    ready: bool = True  # it gets as far as READY
+    release: Callable[[Patient], None] | None = None  # before its end: it could not be ended otherwise
 
 
 @contextmanager
@@ -73,7 +75,10 @@ def hermes(
         url = qq.url.replace(str(qq.port), str(between.port)) if case.through_relay else qq.url
         running = stack.enter_context(gateway(python, home, url, qq.pem, model.port, setting))
         patient = Patient(running, qq, model, between, link)
-        wait_ready(patient)
+        if case.release is not None:
+            stack.callback(case.release, patient)
+        if case.ready:
+            wait_ready(patient)
         before(patient)
         case.reach(patient)
         yield patient
