@@ -61,7 +61,7 @@ def _verdict(findings: list[Finding], missing: list[Missing]) -> str:
 def _sections(view: View) -> list[tuple[str, Missing]]:
     """The sections of the last sample and of the whole that could not be had."""
     places = [(name, getattr(view.last, name)) for name in ("process", "sockets", "python", "gateway")]
-    places += [(name, getattr(view.snapshot, name)) for name in ("witness", "logs", "monitor")]
+    places += [(name, getattr(view.snapshot, name)) for name in ("witness", "logs", "faults", "monitor")]
     found = [(name, value) for name, value in places if isinstance(value, Missing)]
     return found + [("python", lack) for lack in view.torn]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qqdiag.model import Bytes, Say, Seconds
 from qqdiag.report.document import Cell, Line, Mark, Section
+from qqdiag.report.versions import adapter_lines
 from qqdiag.snapshot import Adapter, Attribute, Gateway, Python, Snapshot, Task, WebSocket
 
 _PLAIN = frozenset({"bool", "NoneType", "str", "int", "float", "dict", "list", "set", "tuple"})
@@ -17,7 +18,7 @@ def adapter_section(snapshot: Snapshot) -> Section[Cell] | None:
     tasks = {task.address: task for task in last.python.tasks} if isinstance(last.python, Python) else {}
     lines: list[Line[Cell]] = []
     for adapter in last.gateway.adapters:
-        lines += _adapter(adapter, tasks)
+        lines += [*_adapter(adapter, tasks), *adapter_lines(snapshot, adapter)]
     lines += [_websocket(websocket, tasks) for websocket in last.gateway.websockets]
     return Section("gateway", Say("Gateway"), tuple(lines)) if lines else None
 

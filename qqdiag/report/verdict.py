@@ -6,9 +6,10 @@ from qqdiag.explain import load, runbooks
 from qqdiag.finding import Diagnosis, Finding, Severity
 from qqdiag.model import Say, Word
 from qqdiag.report.document import Cell, Headline, Line, Mark, Section
+from qqdiag.report.versions import finding_lines
 from qqdiag.snapshot import Python, Snapshot
 
-_SECTIONS = frozenset({"process", "sockets", "python", "gateway", "witness", "logs", "monitor"})
+_SECTIONS = frozenset({"process", "sockets", "python", "gateway", "witness", "logs", "faults", "monitor"})
 _MARKS = {Severity.HANG: Mark.BAD, Severity.DEGRADED: Mark.WARN, Severity.INFO: Mark.PLAIN}
 
 
@@ -67,7 +68,7 @@ def evidence_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell]:
     lines: list[Line[Cell]] = []
     for position, finding in enumerate(diagnosis.findings):
         lines += _headed(finding) if position else []
-        lines += [*_details(finding), *_known(finding)]
+        lines += [*_details(finding), *finding_lines(snapshot, finding), *_known(finding)]
     lines.append(_next(snapshot, diagnosis))
     title = Say("Evidence") if diagnosis.findings else Say("What to do")
     return Section("evidence", title, tuple(lines))

@@ -9,6 +9,7 @@ import ast
 import inspect
 import textwrap
 import tokenize
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -48,14 +49,22 @@ def function(text: str, line: int) -> Function | None:
         cut = "".join(inspect.getblock([f"{one}\n" for one in rest]))
         if len(cut) > MAX_TEXT:
             return None
-        tree = ast.parse(textwrap.dedent(cut))
+        tree = _parsed(textwrap.dedent(cut))
     except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):  # ast.parse's, all of them
         return None
     first = tree.body[0] if tree.body else None
     if not isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef):
         return None
+    if min([first.lineno, *(one.lineno for one in first.decorator_list)]) != 1:
+        return None
     ast.increment_lineno(tree, line - 1)
     return Function(first.name, line, first)
+
+
+def _parsed(text: str) -> ast.Module:
+    with warnings.catch_warnings():  # of its escape sequences; not for our stderr
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
 
 
 # --- what the rules ask of a node ------------------------------------------------------------------------------------
