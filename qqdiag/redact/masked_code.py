@@ -10,8 +10,8 @@ import re
 import sys
 from collections.abc import Iterable
 
-from qqdiag.model import CodePath, Name, TaskName, Text
-from qqdiag.snapshot import Code, Python, Snapshot
+from qqdiag.model import CodePath, FixedText, Name, TaskName, Text
+from qqdiag.snapshot import Code, Logs, Python, Snapshot
 
 _INSTALLED = re.compile(r".*/(?:site|dist)-packages/([A-Za-z0-9_]+)[/.]")
 _STANDARD = re.compile(r".*/(?:python3\.[0-9]{1,2}t?|python3[0-9]{1,2}\.zip)/(?!(?:site|dist)-packages/)")
@@ -40,6 +40,7 @@ class MaskedCode:
         codes = [code for python in pythons for code in python.codes]
         public = [code for code in codes if is_public(code.path.reveal())]
         self._own = _names(code for code in codes if not is_public(code.path.reveal())) - _TYPES
+        self._texts = _own_texts(snapshot)
         self._known = _names(public) | _TYPES | frozenset(dir(builtins)) | _of_asyncio()
 
     def hides(self, text: Text) -> bool:
@@ -47,6 +48,8 @@ class MaskedCode:
         value = text.reveal()
         if isinstance(text, CodePath):
             return not is_public(value)
+        if isinstance(text, FixedText):
+            return value in self._texts
         if isinstance(text, TaskName):
             return "(" in value  # the function that a thread runs
         return isinstance(text, Name) and not self._is_known(value)
@@ -58,6 +61,13 @@ class MaskedCode:
         return (
             value in self._known or value.rpartition(".")[2] in _TYPES or bool(dot and first in sys.stdlib_module_names)
         )
+
+
+def _own_texts(snapshot: Snapshot) -> frozenset[str]:
+    """What stands in log calls of somebody's own code."""
+    templates = snapshot.logs.templates if isinstance(snapshot.logs, Logs) else []
+    own = [template for template in templates if not is_public(template.path.reveal())]
+    return frozenset(part.reveal() for template in own for part in template.fixed)
 
 
 def is_public(path: str) -> bool:

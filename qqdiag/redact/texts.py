@@ -156,5 +156,6 @@ _JUDGES: dict[type[Text], Callable[[str], str | None]] = {
     Name: public.name,
     CodePath: public.code_path,
     TaskName: public.task_name,
+    FixedText: public.fixed_text,
     Host: public.host,
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from qqdiag.model import Bytes, Moment, Say, Seconds
 from qqdiag.report.claims import contradictions, episode_lines
 from qqdiag.report.document import Cell, Line, Mark, Row, Section, Table
+from qqdiag.report.loglines import last_lines, place
+from qqdiag.report.losses import loss_blocks, older_lines
 from qqdiag.snapshot import LogEvent, LogFile, Logs, Snapshot, StateFile
 
 _EVENTS = 40
@@ -17,15 +19,15 @@ def timeline_section(snapshot: Snapshot) -> Section[Cell] | None:
     logs = snapshot.logs
     if not isinstance(logs, Logs):
         return None
-    blocks: list[Line[Cell] | Table[Cell]] = [*episode_lines(logs)]
+    blocks: list[Line[Cell] | Table[Cell]] = [*episode_lines(logs), *loss_blocks(logs, snapshot.wall_time)]
     shown: list[list[LogEvent]] = []
     for file in logs.files:
         blocks.append(_heading(file, again=bool(file.events) and file.events in shown))
         if file.events and file.events not in shown:
-            blocks.append(_events(file, snapshot.wall_time))
+            blocks += [*older_lines(file), _events(logs, file, snapshot.wall_time)]
             shown.append(file.events)
-        elif not file.events:
-            blocks += _last_lines(file)
+        if not file.events or file is _fullest(logs):
+            blocks += last_lines(logs, file, _LINES)
     if isinstance(logs.state, StateFile):
         blocks += [*_state(logs.state), *contradictions(logs.state, snapshot.samples[-1])]
     return Section("timeline", Say("Log and state file"), tuple(blocks)) if blocks else None
@@ -38,32 +40,23 @@ def _heading(file: LogFile, again: bool) -> Line[Cell]:
     return Line(Say("{text}, the same events", text=text) if again else text, mark=Mark.STRONG)
 
 
-def _events(file: LogFile, now: float) -> Table[Cell]:
+def _fullest(logs: Logs) -> LogFile | None:
+    return max(logs.files, key=lambda file: len(file.events), default=None)
+
+
+def _events(logs: Logs, file: LogFile, now: float) -> Table[Cell]:
     events = sorted(file.events, key=lambda event: -event.age)[-_EVENTS:]
     rows = tuple(
-        Row(_cells(event, now), Mark.WARN if event.level.reveal() in _LOUD else Mark.PLAIN) for event in events
+        Row(_cells(logs, event, now), Mark.WARN if event.level.reveal() in _LOUD else Mark.PLAIN) for event in events
     )
-    return Table((Say("UTC"), Say("ago"), Say("event"), Say("numbers")), rows, frozenset({1}))
+    return Table((Say("UTC"), Say("ago"), Say("event"), Say("numbers"), Say("written by")), rows, frozenset({1}))
 
 
-def _cells(event: LogEvent, now: float) -> tuple[Cell, ...]:
+def _cells(logs: Logs, event: LogEvent, now: float) -> tuple[Cell, ...]:
     numbers = Say("")
     for number in event.numbers[:4]:
         numbers = Say("{before}{number} ", before=numbers, number=number)
-    return Moment(now - event.age), Seconds(event.age), event.event, numbers
-
-
-def _last_lines(file: LogFile) -> list[Line[Cell]]:
-    lines: list[Line[Cell]] = []
-    for line in file.last[-_LINES:]:
-        age = Say("unknown") if line.age is None else Say("{age}", age=Seconds(line.age))
-        text = Say("{age} ago  {text}", age=age, text=line.text)
-        if line.level is not None and line.logger is not None:
-            text = Say(
-                "{age} ago  {level} {logger}: {text}", age=age, level=line.level, logger=line.logger, text=line.text
-            )
-        lines.append(Line(text, 1, Mark.DIM))
-    return lines
+    return Moment(now - event.age), Seconds(event.age), event.event, numbers, place(logs, event) or Say("")
 
 
 def _state(state: StateFile) -> list[Line[Cell]]:

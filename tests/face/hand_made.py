@@ -8,6 +8,7 @@ from qqdiag.finding import Alternative, Confidence, Diagnosis, Evidence, Finding
 from qqdiag.model import (
     Address,
     CodePath,
+    FixedText,
     FreeText,
     Id,
     Missing,
@@ -31,10 +32,12 @@ from qqdiag.snapshot import (
     Leaf,
     Level,
     Locals,
+    LogArgument,
     LogEvent,
     LogFile,
     LogLine,
     Logs,
+    LogTemplate,
     Loop,
     Monitor,
     MonitorTask,
@@ -325,8 +328,29 @@ def logs() -> Logs:
         platforms=[PlatformState(name=Word("qqbot"), state=Word("connected"), error=None, age=2460.0)],
     )
     path = Path("/home/qianwei/.hermes/logs/agent.log")
-    file = LogFile(name=Word("agent"), path=path, size=48_213, age=2460.0, last=[line], events=events)
-    return Logs(profile=Word("hermes"), files=[file], state=state)
+    file = LogFile(name=Word("agent"), path=path, size=48_213, age=2460.0, last=[line, known_line()], events=events)
+    return Logs(profile=Word("hermes"), files=[file], state=state, templates=[template()])
+
+
+def template() -> LogTemplate:
+    """The log call that wrote `known_line`."""
+    return LogTemplate(
+        logger=Name("gateway.platforms.qqbot.adapter"),
+        path=CODES[0].path,
+        line=634,
+        fixed=[FixedText("["), FixedText("] Reconnecting in "), FixedText("s (attempt "), FixedText(")...")],
+    )
+
+
+def known_line() -> LogLine:
+    return LogLine(
+        age=2468.0,
+        level=Word("INFO"),
+        logger=Name("gateway.platforms.qqbot.adapter"),
+        text=FreeText("[QQBot:1903695542] Reconnecting in 2s (attempt 1)..."),
+        template=0,
+        arguments=[LogArgument(id=Id("QQBot:1903695542")), LogArgument(number=2.0), LogArgument(number=1.0)],
+    )
 
 
 def monitor() -> Monitor:

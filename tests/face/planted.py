@@ -9,13 +9,15 @@ from typing import Any
 
 import msgspec
 
-from qqdiag.model import CodePath, Missing, Name, Say, Text, Word
+from qqdiag.model import CodePath, FixedText, Missing, Name, Say, Text, Word
 
 Plant = Callable[[type[Text]], str | None]
 
 
 def plant(value: Any, make: Plant) -> Any:
     """The same tree with each text replaced by what `make` gives for its class; None keeps it."""
+    if isinstance(value, FixedText):
+        return value  # text of the source code, which is no value
     if isinstance(value, Text):
         made = make(type(value))
         return value if made is None else type(value)(made)
