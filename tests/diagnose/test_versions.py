@@ -15,10 +15,12 @@ import pytest
 from peers import websocket_server
 
 from qqdiag import capture
+from qqdiag.explain import load
 from qqdiag.model import Missing
 from qqdiag.run import record
 from qqdiag.snapshot import KnownFault, Snapshot
 from qqdiag.target import Live, resolve
+from qqdiag.versions import adapters
 from qqdiag.versions.functions import MAX_LINES, function
 
 PROGRAM = Path(__file__).with_name("adapters.py")
@@ -178,3 +180,25 @@ def test_odd_escapes_are_said_to_nobody() -> None:
     program = f"from qqdiag.versions.functions import function; print(function({text!r}, 1).name)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("f", "")
+
+
+# --- what is known of releases ---------------------------------------------------------------------------------------
+
+
+def test_a_runbook_says_the_same_of_where_it_is_fixed() -> None:
+    (source,) = adapters()
+    for failure in {fault.failure for fault in source.faults}:
+        fixed = [fault.fixed_in for fault in source.faults if fault.failure == failure]
+        if all(fixed):
+            assert all(f"hermes-agent {release}" in load(failure).fixed_in for release in fixed), failure
+
+
+def test_a_release_has_no_fault_that_was_fixed_in_an_earlier_one() -> None:
+    (source,) = adapters()
+    releases = list(source.releases)
+    for one in source.faults:
+        having = [release for release in releases if one.id in source.releases[release]]
+        if one.fixed_in in releases:
+            assert all(releases.index(release) < releases.index(one.fixed_in) for release in having), one.id
+        elif not one.fixed_in:
+            assert releases[-1] in having, one.id
