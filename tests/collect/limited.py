@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import datetime
 import errno
 import io
 import os
@@ -65,5 +66,6 @@ if __name__ == "__main__":
         run(["inspect", str(os.getppid()), "--interval", "0"])
         run(["inspect", "4194304", "--json"])
         run(["capture", "4194304", "-o", "nothing-is-written"])
+        datetime.datetime.strptime("1", "%d")  # imports what a log's times are read with
     RIGHTS[sys.argv[1]]()
     sys.exit(run(sys.argv[2:]))

@@ -10,6 +10,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +49,11 @@ NOT_TOLD = ("idle", "close-hang", "loop-blocked", "disk-stall-sync")
 OWNER_TOLD = {"loop-blocked": "loop-blocked", "disk-stall-sync": "disk-stall"}
 
 
-def asked(pid: int) -> tuple[dict[str, Any], int]:
+def asked(pid: int, **environment: str) -> tuple[dict[str, Any], int]:
     command = [*NOBODY, "inspect", str(pid), "--interval", "0.5", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
+    )
     assert "Traceback" not in done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer, done.returncode
@@ -242,3 +247,53 @@ def test_bytes_that_move_are_work() -> None:
     moved = row(tcp(bytes_received=2000, bytes_acked=2000))
     samples = [seen.samples[0], replace(seen.samples[1], sockets=Sockets(rows=[moved]))]
     assert grave(diagnose(replace(seen, samples=samples))) == set()
+
+
+# --- its log, found by the state file that names it ------------------------------------------------------------------
+
+LINES = (
+    (90.0, "INFO", "WebSocket connected to wss://service"),
+    (89.0, "INFO", "Ready, session_id=lab"),
+    (60.0, "WARNING", "WebSocket error: WebSocket closed"),
+    (1.0, "ERROR", "Max reconnect attempts reached"),
+)
+
+
+@pytest.fixture
+def hermes_home() -> Iterator[Path]:
+    """A folder that every user may read."""
+    with tempfile.TemporaryDirectory(prefix="qqdiag-home-") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+def write_log(home: Path, now: float) -> None:
+    lines = [
+        f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now - age))},000 {level} "
+        f"gateway.platforms.qqbot.adapter: [QQBot:1] {text}\n"
+        for age, level, text in LINES
+    ]
+    (home / "logs").mkdir()
+    (home / "logs" / "agent.log").write_text("".join(lines))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_log_of_a_process_that_is_closed(hermes_home: Path, named: bool) -> None:
+    """By the state file in a home of this user's own, if it names this very process."""
+    program = hermes_home / "hermes"
+    program.write_text(CLOSED.read_text())
+    with subprocess.Popen([sys.executable, program, "waits"], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            began = collect(process.pid).start_ticks if named else 1
+            state = {"pid": process.pid, "start_time": began, "gateway_state": "running", "platforms": {}}
+            (hermes_home / "gateway_state.json").write_text(json.dumps(state))
+            while collect(process.pid).uptime < 2.0:  # its log's last line is of this run
+                time.sleep(0.05)
+            write_log(hermes_home, time.time())
+            answer, _ = asked(process.pid, HERMES_HOME=str(hermes_home))
+        finally:
+            process.kill()
+    said = [(one["id"], one["confidence"]) for one in answer["findings"]]
+    assert said == ([("dead-listener", "likely")] if named else []), reasons(answer)
