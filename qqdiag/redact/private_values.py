@@ -22,10 +22,10 @@ class Private(NamedTuple):
     source: str
 
 
-def private_values(*roots: object, mask: MaskedCode | None = None) -> list[Private]:
-    """Every private text below the given structs, each once, with the field it was read from."""
+def private_values(*roots: object, mask: MaskedCode | None = None, but: frozenset[Text] = frozenset()) -> list[Private]:
+    """Every private text below the given structs, each once, with the field it was read from; `but` these."""
     found: dict[Text, Private] = {}
-    judged: set[Text] = set()
+    judged: set[Text] = set(but)
     met: dict[int, Text] = {}  # by identity: a snapshot of many tasks shares most of its texts
     todo: list[tuple[object, str]] = [(root, "report") for root in roots]
     while todo:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from qqdiag.model import Say, Text, Value
 from qqdiag.redact.masked_code import MaskedCode
+from qqdiag.redact.net import Net
 from qqdiag.redact.numbers import number
+from qqdiag.redact.private_values import Private
 from qqdiag.redact.pseudonyms import Pseudonyms
 from qqdiag.redact.shown import Shown, show, show_raw
 from qqdiag.redact.texts import as_it_is, convert, private
@@ -18,6 +21,7 @@ from qqdiag.redact.texts import as_it_is, convert, private
 Public = Shown | int | float | bool | None | list["Public"] | dict[str, "Public"]
 
 BLANK: Final = "\x00"  # stands for a private value in a blank rendering; `show` escapes it, so nothing else holds it
+_LONGEST_LOG = 2_000  # characters of a log line
 _LONGEST = 2_000  # rows of one table; so many tasks still take a second to write and to check
 
 
@@ -37,6 +41,12 @@ class Publisher:
         self.blank = blank
         self.omitted: dict[str, int] = {}  # rows left out, by the name of their table
         self._shown: dict[Text, Shown] = {}
+        self._logged: frozenset[Text] = frozenset()
+        self._net: Net | None = None
+
+    def show_logs(self, texts: frozenset[Text], known: Iterable[Private]) -> None:
+        """From now on these texts are shown as the second net leaves them; `known`: what is private elsewhere."""
+        self._logged, self._net = texts, Net(known, self.names)
 
     def cell(self, cell: Say | Value) -> Shown:
         """A cell of the report, or a sentence of a finding."""
@@ -60,6 +70,9 @@ class Publisher:
             return show_raw(text.reveal())
         if self.blank and private(text, self.mask):
             return show(BLANK)
+        if self._net is not None and text in self._logged:
+            self.names.note(text)
+            return show(self._net.clean(text.reveal()), _LONGEST_LOG)
         if self.blank and (shape := as_it_is(text)) is not None:  # so that no fault of a conversion gets in here
             return show(shape)
         return show(convert(text, self.names, self.mask))

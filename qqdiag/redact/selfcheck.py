@@ -17,7 +17,7 @@ from typing import NamedTuple
 from qqdiag.errors import LeakRefused
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Say, Word
-from qqdiag.redact import RULE, Privacy, Redacted, redact
+from qqdiag.redact import RULE, Privacy, Redacted, log_texts, redact
 from qqdiag.redact.leave_out import SECTIONS
 from qqdiag.redact.masked_code import MaskedCode
 from qqdiag.redact.private_values import Private, private_values
@@ -59,12 +59,12 @@ def rendered(
     if raw:
         return render(redact(snapshot, diagnosis, raw, facts=facts, privacy=privacy))
     mask = MaskedCode(snapshot) if privacy.mask_code else None
-    values = list(dict.fromkeys([*private_values(snapshot, diagnosis, mask=mask), *also]))
-    count = len(values)
+    but = log_texts(snapshot) if privacy.log_text else frozenset()
+    values = list(dict.fromkeys([*private_values(snapshot, diagnosis, mask=mask, but=but), *also]))
 
     def look(privacy: Privacy) -> tuple[str, Private | None]:
-        text = render(redact(snapshot, diagnosis, facts=facts, privacy=privacy, searched=count))
-        blank = render(redact(snapshot, diagnosis, blank=True, facts=facts, privacy=privacy, searched=count))
+        text = render(redact(snapshot, diagnosis, facts=facts, privacy=privacy, known=values))
+        blank = render(redact(snapshot, diagnosis, blank=True, facts=facts, privacy=privacy, known=values))
         return text, leak(text, blank, values)
 
     text, found = look(privacy)
