@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qqdiag.explain import load, runbooks
 from qqdiag.finding import Diagnosis, Finding, Severity
-from qqdiag.model import Say, Word
+from qqdiag.model import Missing, Say, Word
 from qqdiag.report.document import Cell, Headline, Line, Mark, Section
 from qqdiag.report.versions import finding_lines
 from qqdiag.snapshot import Python, Snapshot
@@ -112,6 +112,9 @@ def _next(snapshot: Snapshot, diagnosis: Diagnosis) -> Line[Cell]:
 
 def _command(snapshot: Snapshot, diagnosis: Diagnosis) -> Say:
     above_info = [finding for finding in diagnosis.findings if finding.severity is not Severity.INFO]
+    python = snapshot.samples[-1].python
+    if above_info and snapshot.origin == Word("live") and isinstance(python, Missing):
+        return Say("{hint} (before any restart: more is seen then)", hint=python.hint)
     if above_info and snapshot.origin == Word("live"):
         return Say(
             "qqdiag capture {pid} -o hang.qqd (before any restart), then qqdiag explain {id}",
