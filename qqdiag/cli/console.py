@@ -85,6 +85,17 @@ def shown_path(path: Path) -> str:
     return text_of(sentence(Say("{path}", path=PathText(str(path))), raw=True))
 
 
+def emit_bytes(data: bytes) -> None:
+    """Write to stdout what is no text of ours: not a byte is changed."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def note(text: str) -> None:
     """A remark on stderr, beside what was asked for."""
     click.echo(f"qqdiag: {text}", err=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qqdiag.cli import options
-from qqdiag.cli.console import emit
+from qqdiag.cli.console import emit, emit_bytes, note
 
 if TYPE_CHECKING:
     from qqdiag.patch.source import Source
@@ -99,3 +99,45 @@ def _source(target: str | None) -> tuple[Source, bool | None]:
         file = loaded(found)
         return source.parse(file.text, file.path), file.newer
     return source.read(Path(target or "")), None
+
+
+@fixes.command("diff")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--only", "ids", multiple=True, metavar="ID", help="This fix alone; may be given several times.")
+@options.output
+def fixes_diff(path: Path, ids: tuple[str, ...], output: Path | None) -> int:
+    """Write a diff that gives an adapter's file the fixes that it lacks. The file itself is not touched.
+
+    Apply it in the folder that its paths start from: cd site-packages && patch -p1 < FILE. It holds lines of your
+    source. What cannot be written soundly is named on stderr with the reason, and the command ends with 3.
+
+    Example: qqdiag fixes diff /opt/hermes/gateway/platforms/qqbot/adapter.py -o adapter.diff
+    """
+    from qqdiag.patch import require
+
+    require()
+    from qqdiag.exits import CLEAR, LACKING
+    from qqdiag.patch.changing import changed, diff
+    from qqdiag.patch.judging import ELSEWHERE, JUDGES
+    from qqdiag.patch.shown import reasons
+    from qqdiag.redact.listing import sentences
+    from qqdiag.remedies import remedy
+
+    for id in ids:
+        remedy(id)  # says so where there is none
+    found = _source(str(path))[0]
+    result = changed(found, ids or sorted(JUDGES))
+    _write(diff(found, result.text), output)
+    for sentence in sentences(reasons(result.refused)):
+        note(sentence)
+    return LACKING if {id for id, _ in result.refused} - ELSEWHERE else CLEAR
+
+
+def _write(text: bytes, output: Path | None) -> None:
+    """To a file of the caller's own, or to stdout, with no byte changed."""
+    from qqdiag.output import write_private
+
+    if output is None or str(output) == "-":
+        emit_bytes(text)
+    else:
+        write_private(output, text)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from qqdiag.model import Say
+from qqdiag.patch.code import Function
+from qqdiag.patch.edits import Editor
 from qqdiag.patch.endings import Ending, events
-from qqdiag.patch.judged import Adapter, Judged, Place, cannot_tell, has_unless
+from qqdiag.patch.finding import around, everywhere
+from qqdiag.patch.judged import Adapter, Judged, Place, Refused, cannot_tell, has_unless
 from qqdiag.patch.situations import Library, begin, follow
 from qqdiag.patch.values import NONE, Unknown
 
 ID = "bounded-close"
+NAME, SECONDS = "_close_bounded", "CLOSE_DEADLINE_SECONDS"
 
 
 def judge(adapter: Adapter) -> Judged:
@@ -36,3 +42,38 @@ def _ways(adapter: Adapter, kind: str) -> list[Ending]:
         if function.name not in called and {roles.ws, roles.session} & code.reach[function.name]:
             found += follow(code, function, library, begin(roles), {"close"}, {"close", "forgotten"})
     return found
+
+
+def change(adapter: Adapter, edit: Editor) -> None:
+    """Each close goes through one function that gives it a deadline."""
+    lines = {place.line for place in judge(adapter).places}
+    for function, node in everywhere(adapter.code):
+        if not isinstance(node, cst.Call) or adapter.code.line(node) not in lines:
+            continue
+        if not isinstance(node.func, cst.Attribute) or node.func.attr.value != "close":
+            continue
+        if node.args or not _is_alone(function, node):
+            raise Refused(Say("the close in line {line} has arguments or a result", line=adapter.code.line(node)))
+        edit.replace(node, f"{NAME}({edit.source_of(node.func.value)})")
+    asyncio = edit.name_of("asyncio")
+    edit.added[NAME] = f'''{SECONDS} = 5.0
+
+
+async def {NAME}(closing):
+    """Close a WebSocket or a session in time, whatever its peer does, and cut its connection."""
+    connection = getattr(getattr(closing, "_response", None), "connection", None)
+    transport = getattr(connection, "transport", None)
+    try:
+        await {asyncio}.wait_for(closing.close(), {SECONDS})
+    except {asyncio}.TimeoutError:
+        pass
+    finally:
+        if transport is not None:
+            transport.abort()'''
+
+
+def _is_alone(function: Function, node: cst.Call) -> bool:
+    """Whether nobody looks at what the close gives back."""
+    outer = [one for one in around(function, node) if isinstance(one, cst.Await | cst.Expr | cst.Call | cst.Arg)]
+    kinds = [type(one) for one in outer]
+    return kinds[-2:] == [cst.Expr, cst.Await] or kinds[-1:] == [cst.Arg]

@@ -66,7 +66,7 @@ def _bound_to(value: Value | Raised | Forever) -> Value:
     return NONE
 
 
-def is_forgotten(code: Code, node: cst.BaseExpression) -> TypeGuard[cst.Call]:
+def is_forgotten(node: cst.BaseExpression, code: Code) -> TypeGuard[cst.Call]:
     """A coroutine that is made and not awaited: it never runs."""
     if not isinstance(node, cst.Call):
         return False
@@ -183,10 +183,13 @@ def _called_back(walk: Walk, arguments: Sequence[Value], state: State) -> list[O
             continue
         own = _own_function(walk, value.name, _bound_to(value))
         if own is not None:
-            state = replace(state.happened("callback", own.name, walk.code.line(own.node)), limits=0)
+            # It runs later: what was decided before need not hold then.
+            alone = replace(state, limits=0, decided=frozenset())
             rest = arguments[place + 1 :]
-            following = walk.inline(own, state, (SELF, *rest) if own.owner and not own.is_static else rest, {})
-            return [(Thing("timer"), after) for _, after in following] or [(Thing("timer"), state)]
+            following = walk.inline(own, alone, (SELF, *rest) if own.owner and not own.is_static else rest, {})
+            return [
+                (Thing("timer"), replace(after, limits=state.limits, decided=state.decided)) for _, after in following
+            ]
         if value.name.startswith("ws."):
             said = walk.situation(Call(value.name, Thing("ws"), (), {}, state, 0))
             return [(Thing("timer"), after) for _, after in said or [(NONE, state)]]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from qqdiag.model import Say
+from qqdiag.patch.edits import Editor
 from qqdiag.patch.endings import Ending
-from qqdiag.patch.judged import Adapter, Judged, Place, has_unless
+from qqdiag.patch.judged import Adapter, Judged, Place, Refused, has_unless
 from qqdiag.patch.situations import Library, begin, closed, follow
 from qqdiag.patch.values import NONE, SELF, Known, Raised, State
 
@@ -41,3 +44,12 @@ def _line(adapter: Adapter, state: State) -> int:
     endings = follow(adapter.code, adapter.roles.read, Library(kind="CLOSED"), state, {adapter.roles.ws})
     lines = [ending.line for ending in endings if ending.how in ("return", "again") and ending.line]
     return lines[0] if lines else adapter.code.line(adapter.roles.read.node)
+
+
+def change(adapter: Adapter, edit: Editor) -> None:
+    """Below the loop that reads: a WebSocket that is closed or absent is an error."""
+    read, ws = adapter.roles.read, f"self.{adapter.roles.ws}"
+    loops = [one for one in read.node.body.body if isinstance(one, cst.While | cst.For)]
+    if len(loops) != 1:
+        raise Refused(Say("the loop that reads the WebSocket does not stand by itself in its function"))
+    edit.after(loops[0], f'if not {ws} or {ws}.closed:\n    raise RuntimeError("WebSocket closed")')

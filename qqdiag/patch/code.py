@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
@@ -97,6 +97,17 @@ class Code:
         return frozenset(marks)
 
     @cached_property
+    def assigned(self) -> frozenset[str]:
+        """Attributes that some method sets."""
+        targets = (
+            node.target
+            for function in self.everything()
+            for node in nodes(function.node.body)
+            if isinstance(node, cst.AssignTarget | cst.AugAssign | cst.AnnAssign)
+        )
+        return frozenset(target.attr.value for target in targets if isinstance(target, cst.Attribute))
+
+    @cached_property
     def reach(self) -> dict[str, frozenset[str]]:
         """By function name."""
         return {function.name: self.reached(function) for function in self.everything()}
@@ -121,17 +132,19 @@ def dotted(node: cst.CSTNode) -> str:
     return ""
 
 
-def nodes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+@lru_cache(maxsize=100_000)  # libcst finds the children of a node anew each time
+def nodes(node: cst.CSTNode) -> tuple[cst.CSTNode, ...]:
     """A node and all below it, in the order of the source; the functions inside a function are left out."""
-    waiting = [node]
+    waiting, found = [node], list[cst.CSTNode]()
     while waiting:
         one = waiting.pop()
-        yield one
+        found.append(one)
         if one is not node and isinstance(one, cst.FunctionDef | cst.ClassDef | cst.Lambda):
             continue
         waiting += reversed(
             [child for child in one.children if not isinstance(child, cst.BaseParenthesizableWhitespace)]
         )
+    return tuple(found)
 
 
 def read_code(module: cst.Module) -> Code:

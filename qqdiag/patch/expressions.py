@@ -126,15 +126,19 @@ def attribute(walk: Walk, base: Value, name: str, state: State) -> list[Outcome]
             return walk.inline(method, state, (SELF,), {})
         if method is not None:
             return [(Thing(f"self.{name}"), state)]
-        return [(_class_constant(walk.code, walk.code.adapter, name) or Unknown(frozenset({name})), state)]
+        constant = None if name in walk.code.assigned else _class_constant(walk.code, walk.code.adapter, name)
+        return [(constant or Unknown(frozenset({name})), state)]
     if base.name.startswith("class:"):
         constant = _class_constant(walk.code, base.name.removeprefix("class:"), name)
         return [(constant or Thing(f"{base.name}.{name}"), state)]
+    if base.name == "ws" and name in _BELOW:
+        return [(Thing(f"ws.{name}"), state)]
     if base.name in _ROLES or "#" in base.name:
         return [(Unknown(frozenset({name})), state)]
     return [(Thing(f"{base.name}.{name}"), state)]
 
 
+_BELOW = frozenset({"_response", "_writer", "_conn", "transport"})  # ways to its transport, which is there
 _ROLES = frozenset({"ws", "session", "listener task", "message"})
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import libcst as cst
 
 from qqdiag.model import Say
-from qqdiag.patch.code import nodes
+from qqdiag.patch.code import Function, dotted, nodes
+from qqdiag.patch.edits import Editor, inner
 from qqdiag.patch.endings import Ending, events
-from qqdiag.patch.judged import HAS, Adapter, Judged, Place, cannot_tell, frame, lacks
-from qqdiag.patch.roles import number
+from qqdiag.patch.finding import around, asks, everywhere
+from qqdiag.patch.judged import HAS, Adapter, Judged, Place, Refused, cannot_tell, frame, lacks
+from qqdiag.patch.roles import number, ops_of
 from qqdiag.patch.situations import Library, begin, closed, follow
 from qqdiag.patch.values import NONE, Known
 
@@ -80,3 +82,59 @@ def _set_back(adapter: Adapter, beating: list[Ending], watched: set[str]) -> boo
     opening = follow(adapter.code, roles.opening, Library(), closed(begin(roles)), _marks(adapter))
     at_cut = {event.detail for event in events(beating, "set") if event.value in (Known(0), NONE)}
     return bool(watched & (at_cut | names(opening) | (changed(adapter, 10) - changed(adapter, NO_OP))))
+
+
+FIELD = "_unanswered_heartbeats"
+CUT = "_cut_connection"
+CUT_TEXT = f'''def {CUT}(ws):
+    """Abort the connection of a WebSocket: whoever reads or writes on it is woken."""
+    connection = getattr(getattr(ws, "_response", None), "connection", None)
+    transport = getattr(connection, "transport", None)
+    if transport is not None:
+        transport.abort()'''
+
+
+def change(adapter: Adapter, edit: Editor) -> None:
+    """Counted before each heartbeat, set back by each answer and each Hello; two that are unanswered cut."""
+    ws = f"self.{adapter.roles.ws}"
+    function, send = _sending(adapter)
+    loops = [node for node in around(function, send) if isinstance(node, cst.While)]
+    if not loops:
+        raise Refused(Say("the loop that sends heartbeats was not found"))
+    inside = around(function, send)
+    statement = inside[inside.index(loops[-1].body) + 1]
+    pause = next((node for node in nodes(loops[-1].body) if _is_sleep(node)), None)
+    asyncio = edit.name_of("asyncio")
+    edit.before(
+        statement,
+        f"""if self.{FIELD} >= 2:
+    {inner(edit.log("warning", "%d heartbeats unanswered, cutting the connection", f"self.{FIELD}"))}
+    self.{FIELD} = 0
+    {CUT}({ws})
+    continue
+self.{FIELD} += 1""",
+    )
+    if isinstance(pause, cst.Call):  # a send that waits for a peer which reads nothing is cut too, and not cancelled
+        seconds = edit.source_of(pause.args[0].value)
+        edit.before(statement, f"stuck = {asyncio}.get_running_loop().call_later({seconds}, {CUT}, {ws})")
+        edit.after(statement, "stuck.cancel()")
+    for op in (10, 11):
+        edit.at_top(asks(adapter, op)[1].body, f"self.{FIELD} = 0")
+    edit.fields[FIELD] = "0"
+    edit.added[CUT] = CUT_TEXT
+
+
+def _sending(adapter: Adapter) -> tuple[Function, cst.CSTNode]:
+    """The one heartbeat that is sent."""
+    found = [
+        (function, node)
+        for function, node in everywhere(adapter.code)
+        if isinstance(node, cst.Dict) and 1 in ops_of(adapter.code, node)
+    ]
+    if len(found) != 1:
+        raise Refused(Say("the one place where it sends op 1 was not found"))
+    return found[0]
+
+
+def _is_sleep(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.Call) and dotted(node.func).rpartition(".")[2] == "sleep" and bool(node.args)

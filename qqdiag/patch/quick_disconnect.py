@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from qqdiag.model import Say
+from qqdiag.patch.code import dotted, nodes
+from qqdiag.patch.edits import Editor
 from qqdiag.patch.endings import Ending
-from qqdiag.patch.judged import Adapter, Judged, Place, has_unless
+from qqdiag.patch.judged import Adapter, Judged, Place, Refused, has_unless
 from qqdiag.patch.situations import STOPS, TELLS, Library, begin, closed, follow
 from qqdiag.patch.values import Event, Known
 
@@ -51,3 +55,55 @@ def _without_effect(ways: list[Ending], again: list[Ending], counted: dict[str, 
         if ending.how != "again" and _counts(ending):
             return []
     return [] if len(pauses) > 1 else [Place(min(counted.values()), Say("this count has no effect"))]
+
+
+def change(adapter: Adapter, edit: Editor) -> None:
+    """The count is not set back by connecting again, and a row of them pauses instead of ending the listener."""
+    listener = adapter.roles.listener
+    counters = _counters(adapter)
+    seen = False
+    for node in nodes(listener.node.body):
+        if isinstance(node, cst.If) and any(isinstance(part, cst.Await) for part in nodes(node.test)):
+            _keep_count(edit, node, counters)
+        elif isinstance(node, cst.If) and any(
+            isinstance(part, cst.Name) and part.value in counters for part in nodes(node.test)
+        ) and any(isinstance(part, cst.Return) for part in nodes(node.body)):  # fmt: skip
+            _pause(adapter, edit, node)
+            seen = True
+    if not counters or not seen:
+        raise Refused(Say("nothing in the listener counts connections that end at once"))
+
+
+def _counters(adapter: Adapter) -> set[str]:
+    roles = adapter.roles
+    state = closed(begin(roles), is_closed=False)
+    marks = {"receive", "ws_connect", roles.ws}
+    ways = follow(adapter.code, roles.listener, Library("CLOSE", Known(4000)), state, marks)
+    return {event.detail for ending in ways for event in _counts(ending)}
+
+
+def _keep_count(edit: Editor, node: cst.If, counters: set[str]) -> None:
+    resets = [line for line in node.body.body if _sets_back(line, counters)]
+    for line in resets:
+        edit.remove(line, instead="pass" if len(resets) == len(node.body.body) else "")
+
+
+def _sets_back(line: cst.CSTNode, counters: set[str]) -> bool:
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    return (
+        isinstance(small, cst.Assign)
+        and dotted(small.targets[0].target).removeprefix("self.") in counters
+        and isinstance(small.value, cst.Integer)
+    )
+
+
+def _pause(adapter: Adapter, edit: Editor, node: cst.If) -> None:
+    lines = [line for line in node.body.body if isinstance(line, cst.SimpleStatementLine)]
+    last = lines[-1].body[0] if lines else None
+    if node.orelse is not None or not isinstance(last, cst.Return):
+        raise Refused(Say("what it does after many quick disconnects is not understood"))
+    long = "RATE_LIMIT_DELAY" if "RATE_LIMIT_DELAY" in adapter.code.imported else "60"
+    for line in lines:
+        if any(isinstance(part, cst.Attribute) and part.attr.value == STOPS for part in nodes(line)):
+            edit.remove(line)
+    edit.remove(lines[-1], instead=f"await {edit.name_of('asyncio')}.sleep({long})")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from qqdiag.model import Say
+from qqdiag.patch.code import dotted, nodes
+from qqdiag.patch.edits import Editor
 from qqdiag.patch.endings import Ending, events
-from qqdiag.patch.heartbeat_ack import names
-from qqdiag.patch.judged import HAS, Adapter, Judged, Place, frame, lacks
+from qqdiag.patch.finding import named, statement_of
+from qqdiag.patch.heartbeat_ack import CUT, CUT_TEXT, names
+from qqdiag.patch.judged import HAS, Adapter, Judged, Place, Refused, frame, lacks
 from qqdiag.patch.situations import Library, begin, closed, follow
 from qqdiag.patch.values import NONE, Known, Table
 
@@ -75,3 +80,68 @@ def _waited(adapter: Adapter) -> set[str]:
     marks = {"receive", "ws_connect", "wait_for", adapter.roles.ws}
     endings = follow(adapter.code, adapter.roles.listener, library, state, marks)
     return {event.detail for event in events(endings, "waited")}
+
+
+FIELD, BEGIN, END, SECONDS = "_ready_deadline", "_begin_ready_deadline", "_end_ready_deadline", "READY_DEADLINE_SECONDS"
+
+
+def change(adapter: Adapter, edit: Editor) -> None:
+    """A timer from each connection on, which READY and RESUMED end; and a deadline for each step to connect again."""
+    code, ws = adapter.code, f"self.{adapter.roles.ws}"
+    opening = adapter.roles.opening
+    connected = next((node for node in nodes(opening.node.body) if _sets(node, adapter.roles.ws, "ws_connect")), None)
+    if connected is None:
+        raise Refused(Say("the line that keeps the WebSocket was not found"))
+    asyncio = edit.name_of("asyncio")
+    edit.after(statement_of(opening, connected), f"self.{BEGIN}()")
+    places = {id(node): node for node in (named(code, "READY")[1], named(code, "RESUMED")[1])}
+    for node in places.values():
+        edit.at_top(node.body, f"self.{END}()")
+    _bound_steps(adapter, edit, asyncio)
+    edit.fields[FIELD] = "None"
+    edit.added[SECONDS] = (
+        f"{SECONDS} = 30.0  # from a connection to READY or RESUMED, and for each step to connect again"
+    )
+    edit.added[CUT] = CUT_TEXT
+    edit.methods[BEGIN] = f'''def {BEGIN}(self):
+    """Cut the connection unless READY or RESUMED comes in {SECONDS}."""
+    self.{END}()
+    self.{FIELD} = {asyncio}.get_running_loop().call_later(
+        {SECONDS}, {CUT}, {ws}
+    )'''
+    edit.methods[END] = f'''def {END}(self):
+    """READY or RESUMED came, or there is a new connection."""
+    if self.{FIELD} is not None:
+        self.{FIELD}.cancel()
+        self.{FIELD} = None'''
+
+
+def _sets(node: cst.CSTNode, name: str, maker: str) -> bool:
+    """`self.name = … maker(…)`."""
+    return (
+        isinstance(node, cst.Assign)
+        and any(dotted(target.target) == f"self.{name}" for target in node.targets)
+        and any(isinstance(part, cst.Attribute) and part.attr.value == maker for part in nodes(node.value))
+    )
+
+
+def _bound_steps(adapter: Adapter, edit: Editor, asyncio: str) -> None:
+    """Where the listener connects again: httpx bounds each read of an answer, and nothing the whole."""
+    code, roles = adapter.code, adapter.roles
+    for function in code.everything():
+        if roles.opening.name not in function.calls or function.name in ("connect", roles.opening.name):
+            continue
+        for node in nodes(function.node.body):
+            own = _own_call(adapter, node)
+            if own is not None:
+                edit.replace(own, f"{asyncio}.wait_for({edit.source_of(own)}, {SECONDS})")
+
+
+def _own_call(adapter: Adapter, node: cst.CSTNode) -> cst.Call | None:
+    """The call in `await self.method(…)` that asks a server or opens the connection."""
+    call = node.expression if isinstance(node, cst.Await) else None
+    if not isinstance(call, cst.Call) or not dotted(call.func).startswith("self."):
+        return None
+    name = dotted(call.func).removeprefix("self.")
+    reach = adapter.code.reach.get(name, frozenset())
+    return call if reach & {"ws_connect", "raise_for_status", "json"} and name != adapter.roles.read.name else None

@@ -22,7 +22,7 @@ def judge(adapter: Adapter) -> Judged:
     kept = session_field(adapter)
     if kept is None:
         return cannot_tell(Say("the attribute that keeps READY's session was not found"))
-    return has_unless([*_by_code(adapter, kept), *_by_op(adapter, kept), *_in_vain(adapter, kept)])
+    return has_unless([*by_code(adapter, kept), *by_op(adapter, kept), *in_vain(adapter, kept)])
 
 
 def session_field(adapter: Adapter) -> str | None:
@@ -60,7 +60,8 @@ def _dropped(ending: Ending, kept: str) -> Event | None:
     )
 
 
-def _by_code(adapter: Adapter, kept: str) -> list[Place]:
+def by_code(adapter: Adapter, kept: str) -> list[Place]:
+    """What it does wrong after a close code."""
     found: list[Place] = []
     fallback = adapter.code.line(adapter.roles.listener.node)
     for code in RESUME:
@@ -83,7 +84,8 @@ def _by_code(adapter: Adapter, kept: str) -> list[Place]:
     return found
 
 
-def _by_op(adapter: Adapter, kept: str) -> list[Place]:
+def by_op(adapter: Adapter, kept: str) -> list[Place]:
+    """What it does wrong after op 7 and op 9."""
     line = adapter.code.line(adapter.roles.read.node)
     found: list[Place] = []
     for op, body, text in (
@@ -102,7 +104,7 @@ def _cut(ending: Ending) -> bool:
     return any(event.kind in ("cut", "close") for event in ending.state.events)
 
 
-def _in_vain(adapter: Adapter, kept: str) -> list[Place]:
+def in_vain(adapter: Adapter, kept: str) -> list[Place]:
     """At Hello some count makes it identify although it has a session; each event sets that count back."""
     library_ways = _greeted(adapter, kept)
     identify = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -59,3 +59,8 @@ NEWER = Say("it was changed after the process began: what runs is what it was be
 
 def _row(fix: Word, verdict: Word, where: Say | CodePath, what: Say) -> dict[str, Say | Value | None]:
     return {"fix": fix, "verdict": verdict, "where": where, "what": what}
+
+
+def reasons(refused: Iterable[tuple[str, Say]]) -> list[Say]:
+    """Why a fix is not in the diff."""
+    return [Say("{id} is not in the diff: {why}", id=Word(id), why=why) for id, why in refused]

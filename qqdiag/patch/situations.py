@@ -84,7 +84,7 @@ class Library:
             given = call.arguments[0] if call.arguments else NONE
             op = given.get("op") if isinstance(given, Table) else NONE
             return [(NONE, state.happened("send", str(op.value) if isinstance(op, Known) else "?", line, given))]
-        return [(Unknown(), state)]
+        return [(Thing("transport") if last == "get_extra_info" else Unknown(), state)]
 
     def rest(self, call: Call, last: str) -> list[Outcome] | None:
         if "#answer" in about(call.of) or not {*call.named} & HTTP:

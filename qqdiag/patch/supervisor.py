@@ -6,7 +6,9 @@ import libcst as cst
 
 from qqdiag.model import Say
 from qqdiag.patch.code import Function, dotted, nodes
-from qqdiag.patch.judged import HAS, Adapter, Judged, Place, lacks
+from qqdiag.patch.edits import Editor, inner
+from qqdiag.patch.finding import everywhere, statement_of
+from qqdiag.patch.judged import HAS, Adapter, Judged, Place, Refused, lacks
 from qqdiag.patch.situations import TELLS
 
 ID = "supervisor"
@@ -50,3 +52,31 @@ def _callbacks(function: Function) -> list[str]:
 
 def _restarts(adapter: Adapter, name: str) -> bool:
     return bool(adapter.code.reach.get(name, frozenset()) & {*STARTS, TELLS, adapter.roles.listener.name})
+
+
+ENDED, START = "_listener_ended", "_start_listener"
+
+
+def change(adapter: Adapter, edit: Editor) -> None:
+    """A callback at the end of the task: logged with its traceback, and started again after a pause."""
+    roles = adapter.roles
+    task, running = roles.listen_task, next(iter(sorted(roles.running)), None)
+    begun = [(function, node) for function, node in everywhere(adapter.code)
+             if isinstance(node, cst.Call) and _starts(adapter, node)]  # fmt: skip
+    if task is None or running is None or len(begun) != 1:
+        raise Refused(Say("the one place where the listener's task is started was not found"))
+    asyncio = edit.name_of("asyncio")
+    edit.after(statement_of(*begun[0]), f"self.{task}.add_done_callback(self.{ENDED})")
+    said = inner(edit.log("error", "The listener ended, starting it again", "exc_info=error"))
+    edit.methods[ENDED] = f'''def {ENDED}(self, task):
+    """Start the listener again when it ended though the adapter goes on."""
+    if not self.{running} or task is not self.{task}:
+        return
+    error = None if task.cancelled() else task.exception()
+    {said}
+    {asyncio}.get_running_loop().call_later(5.0, self.{START})'''
+    edit.methods[START] = f'''def {START}(self):
+    """A new task for the listener, unless there is one."""
+    if self.{running} and self.{task} is not None and self.{task}.done():
+        self.{task} = {asyncio}.create_task(self.{roles.listener.name}())
+        self.{task}.add_done_callback(self.{ENDED})'''

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from qqdiag.model import Say
+from qqdiag.patch.code import dotted, nodes
+from qqdiag.patch.edits import Editor
 from qqdiag.patch.endings import Ending, events
-from qqdiag.patch.judged import HAS, Adapter, Judged, Place, cannot_tell, lacks
+from qqdiag.patch.finding import everywhere
+from qqdiag.patch.judged import HAS, Adapter, Judged, Place, Refused, cannot_tell, lacks
 from qqdiag.patch.situations import Library, begin, closed, follow
 from qqdiag.patch.values import NONE, Known, Raised, Unknown
 
@@ -15,7 +20,8 @@ FAILED = Raised(("ClientError", "Exception", "BaseException"))
 def judge(adapter: Adapter) -> Judged:
     """Is there a way to connect again on which REST is not asked, and does a failure forget the address?"""
     ways = [ending for ending in _reconnecting(adapter, Library("CLOSE", Known(4000))) if events([ending], "connect")]
-    asked = events(ways, "http")
+    always = set.intersection(*({event.line for event in events([one], "http")} for one in ways)) if ways else set()
+    asked = [event for event in events(ways, "http") if not always or event.line in always]
     if not asked:
         return cannot_tell(Say("where it learns the gateway's address was not found"))
     kept = {
@@ -37,3 +43,34 @@ def _reconnecting(adapter: Adapter, library: Library) -> list[Ending]:
     marks = {"receive", "ws_connect", "get", "post", roles.ws}
     state = closed(begin(roles), is_closed=False)
     return follow(adapter.code, roles.listener, library, state, marks)
+
+
+FIELD = "_kept_gateway_url"
+
+
+def change(adapter: Adapter, edit: Editor) -> None:
+    """The address is kept in an attribute; where a reconnect fails, it is forgotten."""
+    code, opening = adapter.code, adapter.roles.opening
+    lines = {place.line for place in judge(adapter).places}
+    asked = [function for function, node in everywhere(code) if isinstance(node, cst.Call) and code.line(node) in lines]
+    last = asked[0].node.body.body[-1] if asked else None
+    result = last.body[0] if isinstance(last, cst.SimpleStatementLine) else None
+    value = result.value if isinstance(result, cst.Return) else None
+    if not asked or not isinstance(value, cst.Name) or last is None:
+        raise Refused(Say("the function that asks for the gateway's address is not understood"))
+    edit.at_top(asked[0].node.body, f"if self.{FIELD}:\n    return self.{FIELD}")
+    edit.before(last, f"self.{FIELD} = {value.value}")
+    forgets = 0
+    for function, node in everywhere(code):
+        if not isinstance(node, cst.Try) or opening.name not in _called(node) or function.name == "connect":
+            continue
+        for handler in node.handlers:
+            edit.at_top(handler.body, f"self.{FIELD} = None")
+            forgets += 1
+    if not forgets:
+        raise Refused(Say("where a reconnect fails was not found"))
+    edit.fields[FIELD] = "None"
+
+
+def _called(node: cst.Try) -> set[str]:
+    return {dotted(part.func).rpartition(".")[2] for part in nodes(node.body) if isinstance(part, cst.Call)}

@@ -127,7 +127,7 @@ class Walk:
             ]
         if isinstance(node, cst.Raise):
             return self.raised(node, state)
-        if isinstance(node, cst.Expr) and calls.is_forgotten(self.code, node.value):
+        if isinstance(node, cst.Expr) and calls.is_forgotten(node.value, self.code):
             return [Ending("on", state.happened("forgotten", dotted(node.value.func), line))]
         if isinstance(node, cst.Expr):
             return self.endings(expressions.results(self, node.value, state), line)

@@ -9,7 +9,7 @@ import msgspec
 from qqdiag.finding import Signature
 from qqdiag.model import Say, Seconds, Value
 from qqdiag.redact.publisher import Public, Publisher
-from qqdiag.redact.shown import Shown, show
+from qqdiag.redact.shown import Shown, show, text_of
 from qqdiag.snapshot import Monitor
 
 
@@ -51,6 +51,12 @@ def objects_of(records: Iterable[Fields], *, raw: bool = False) -> list[dict[str
     """Records as a program has them."""
     publisher = Publisher(raw=raw)
     return [{name: publisher.tree(value) for name, value in fields.items()} for fields in records]
+
+
+def sentences(found: Iterable[Say]) -> list[str]:
+    """Each as text."""
+    publisher = Publisher()
+    return [text_of(publisher.say(one)) for one in found]
 
 
 def object_of(struct: msgspec.Struct) -> Public:
