@@ -9,7 +9,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from qqdiag.collect import proc
-from qqdiag.snapshot import Leaf, Loop, Process, Python, Sample, Task
+from qqdiag.model import Missing
+from qqdiag.snapshot import Gateway, Leaf, Loop, Process, Python, Sample, Task
 
 Seconds = float | None
 
@@ -36,7 +37,8 @@ def by_ours(sample: Sample) -> Sample:
         return sample
     by = process.clock_ahead
     loops = [_loop(loop, by) for loop in python.loops]
-    return replace(sample, python=replace(python, loops=loops, tasks=[_task(task, by) for task in python.tasks]))
+    python = replace(python, loops=loops, tasks=[_task(task, by) for task in python.tasks])
+    return replace(sample, python=python, gateway=_gateway(sample.gateway, by))
 
 
 def _earlier(at: Seconds, by: float) -> Seconds:
@@ -45,6 +47,13 @@ def _earlier(at: Seconds, by: float) -> Seconds:
 
 def _loop(loop: Loop, by: float) -> Loop:
     return replace(loop, timers=[replace(timer, when_at=timer.when_at - by) for timer in loop.timers])
+
+
+def _gateway(gateway: Gateway | Missing, by: float) -> Gateway | Missing:
+    if isinstance(gateway, Missing):
+        return gateway
+    found = [replace(ws, ping_sent_at=_earlier(ws.ping_sent_at, by)) for ws in gateway.websockets]
+    return replace(gateway, websockets=found)
 
 
 def _task(task: Task, by: float) -> Task:

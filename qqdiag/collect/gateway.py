@@ -100,9 +100,10 @@ def _websocket(
 ) -> WebSocket | None:
     """The WebSocket at `address` with its holders; None for an adapter, and for what was freed or torn."""
     try:
-        if not websockets.is_websocket(runtime.objects.type_of(address)):
+        shape = websockets.shape_of(runtime.objects.type_of(address))
+        if shape is None:
             return None
-        found = websockets.read(runtime, address, transports)
+        found = websockets.read(runtime, address, shape, transports)
     except Unreadable:
         return None
     holding = held.get(address, Holding())

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, field
 from functools import partial
@@ -73,8 +72,7 @@ class Adapter:
         self.api = OpenApi(self.account, self.timing.rest_total)
         self.ws_session: aiohttp.ClientSession | None = None  # of the WebSocket alone, renewed with it
         self.ws: aiohttp.ClientWebSocketResponse | None = None
-        # Without the fix a session is resumed for ever.
-        self.session = Session() if "session-resume" not in self.without else Session(limit=sys.maxsize)
+        self.session = Session() if "session-resume" not in self.without else Session(limit=1 << 31)
         self.heartbeats = Heartbeats()
         self.deadline = ReadyDeadline(self.timing.ready, self._cut)
         self.quick = QuickDisconnects(self.timing.quick, rest=self.timing.quick_rest)
@@ -159,10 +157,9 @@ class Adapter:
     def _react(self, code: int | None) -> None:
         self.is_ready.clear()
         self.deadline.reached()
+        right = reaction(code)
         if "session-resume" in self.without:
             right = Reaction.RESUME if code in (None, WSCloseCode.ABNORMAL_CLOSURE) else Reaction.IDENTIFY
-        else:
-            right = reaction(code)
         if right is Reaction.STOP:
             raise Stopped(code)
         if right in (Reaction.IDENTIFY, Reaction.NEW_TOKEN):
@@ -253,14 +250,13 @@ class Adapter:
         careful = "heartbeat-ack" not in self.without
         self.beating = asyncio.create_task(beat(ws, interval, self.heartbeats, self.session, careful))
         token, state = await self.api.token(), self.session
-        if state.resumable():
+        again = state.resumable()
+        if again:
             state.resumes += 1
-            await ws.send_json(resume(token, state.session_id, state.seq))
-            log.info("resume sent, seq %s", state.seq)
         else:
             state.forget()
-            await ws.send_json(identify(token))
-            log.info("identify sent")
+        await ws.send_json(resume(token, state.session_id, state.seq) if again else identify(token))
+        log.info("%s sent, seq %s", "resume" if again else "identify", state.seq)
 
     async def _dispatch(self, frame: Frame) -> None:
         self.events += 1

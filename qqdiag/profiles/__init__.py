@@ -1,10 +1,15 @@
-"""What is particular to one gateway, as plain data: one module a gateway, each with a `PROFILE`."""
+"""What is particular to one gateway or to one WebSocket library, as plain data: one module each.
+
+A gateway's module has a `PROFILE`, a library's has `WEBSOCKETS`. The folder is the registry.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import ModuleType
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,52 @@ class Profile:
     state_words: frozenset[str] = frozenset()  # all that it may hold: states, platforms, errors
 
 
+@dataclass(frozen=True, slots=True)
+class WebSocketShape:
+    """How to recognise and read the WebSockets of one class of a library, and of those that derive from it.
+
+    An attribute is named by its path from the object, as in `_writer.transport`. Of several paths the first counts that
+    is there.
+    """
+
+    library: str
+    type_name: str  # its __module__ and __qualname__
+    code: str  # what the path of its library's files holds
+    receives: tuple[str, ...]  # its methods that wait for a message
+    transport: tuple[str, ...]
+    server: bool = False  # it is the end that was called
+    closed: tuple[str, ...] = ()  # a bool; where it is not there, it is open if `opened` is
+    closing: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()  # not None since its connection stands
+    state: tuple[str, ...] = ()  # or a number instead of both
+    closing_from: int = 0
+    closed_from: int = 0
+    close_code: tuple[str, ...] = ()
+    close_timeout: tuple[str, ...] = ()
+    receive_timeout: tuple[str, ...] = ()
+    queued: tuple[str, ...] = ()  # bytes that were read from the socket and not consumed
+    queue: tuple[str, ...] = ()  # or an object of Cython that counts them, just before its pointer to a `queue_before`
+    queue_before: str = ""
+    messages: tuple[str, ...] = ()  # or the messages themselves
+    message: str = ""  # the attribute of one that is its payload, if it is not the payload itself
+    ping_interval: tuple[str, ...] = ()
+    pong_timeout: tuple[str, ...] = ()  # seconds that it waits for a PONG
+    pong_timer: tuple[str, ...] = ()  # an asyncio.TimerHandle while a PING is not answered
+    pings: tuple[str, ...] = ()  # or a dict of those that are not, each a tuple of a future and its time by the loop
+
+
 def profiles() -> tuple[Profile, ...]:
-    """Every profile in this folder: a module with a `PROFILE`."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(importlib.import_module(f"{__name__}.{name}").PROFILE for name in names)
+    """The profile of every gateway."""
+    return tuple(module.PROFILE for module in _modules(tuple(__path__)) if hasattr(module, "PROFILE"))
+
+
+def websocket_shapes() -> tuple[WebSocketShape, ...]:
+    """Those of every library."""
+    known = [getattr(module, "WEBSOCKETS", ()) for module in _modules(tuple(__path__))]
+    return tuple(shape for shapes in known for shape in shapes)
+
+
+@lru_cache
+def _modules(folders: tuple[str, ...]) -> tuple[ModuleType, ...]:
+    names = sorted(module.name for module in pkgutil.iter_modules(folders))
+    return tuple(importlib.import_module(f"{__name__}.{name}") for name in names)

@@ -35,7 +35,7 @@ PROFILE = Profile(
     time_format="%Y-%m-%d %H:%M:%S,%f",
     phrases=(
         Phrase("connected", r"^connected$", _ADAPTER),
-        Phrase("identified", r"^identify sent$", _ADAPTER),
+        Phrase("identified", r"^identify sent", _ADAPTER),
         Phrase("resume-sent", r"^resume sent, seq (\d+)", _ADAPTER),
         Phrase("ready", r"^ready by READY$", _ADAPTER),
         Phrase("resumed", r"^ready by RESUMED$", _ADAPTER),

@@ -26,9 +26,8 @@ LATE = 10.0  # seconds for one heartbeat whose protocol answers each at once
 def match(view: View) -> Match | NoMatch | Unknown:
     if lacks := view.lacks("python", "gateway"):
         return Unknown(lacks)
-    opened = [
-        ws for ws in view.websockets if is_open(ws) and ws.fd is not None and not ws.server
-    ]  # who is called pushes
+    # Who is called pushes, and need not be answered.
+    opened = [ws for ws in view.websockets if is_open(ws) and ws.fd is not None and not ws.server]
     live = [ws for ws in opened if _listening(view, ws)]
     if not live:
         return NoMatch(Say("no task waits to receive from an open WebSocket"))
@@ -51,8 +50,15 @@ def _listening(view: View, websocket: WebSocket) -> bool:
 
 
 def _counts(silence: Silence) -> bool:
-    late = silence.expected and silence.count > 0 and silence.tcp.last_data_sent >= LATE
+    age = max(silence.tcp.last_data_sent, silence.ping_age)
+    late = silence.expected and silence.count > 0 and age >= _late(silence)
     return silence.delivered and (silence.count >= ENOUGH or late)
+
+
+def _late(silence: Silence) -> float:
+    """Half of what the library gives a PONG, where that is less: at the end of it the connection is gone."""
+    limit = silence.websocket.pong_timeout if silence.gives_up else None
+    return LATE if limit is None else min(LATE, limit / 2)
 
 
 def _finding(silence: Silence) -> Finding:
@@ -87,6 +93,12 @@ _ALTERNATIVES = (
 
 
 def _grade(silence: Silence) -> tuple[Severity, Confidence, Say]:
+    if silence.gives_up:
+        left = Seconds(max(0.0, (silence.websocket.pong_timeout or 0.0) - silence.ping_age))
+        because = Say("a PING of the library has no PONG; it ends the connection itself in {left}", left=left)
+        return Severity.DEGRADED, Confidence.LIKELY, because
+    if silence.pings >= ENOUGH:
+        return SEVERITY, Confidence.LIKELY, Say("a PONG must follow each PING, and this library waits for it for ever")
     if silence.expected and silence.count >= ENOUGH:
         return SEVERITY, Confidence.LIKELY, Say("its protocol answers each heartbeat, and the peer's kernel took all")
     if silence.expected:
@@ -107,6 +119,9 @@ def _evidence(silence: Silence) -> list[Evidence]:
         ),
         seen("sockets", Say("acknowledged {ago} ago, round trip {rtt}", ago=acked, rtt=Seconds(tcp.rtt)), "s"),
     ]
+    if silence.pings:
+        age, pings = Seconds(silence.ping_age), silence.pings
+        found.append(seen("gateway", Say("PINGs without a PONG: {pings}, the first {age} ago", pings=pings, age=age)))
     if silence.period is not None:
         found.append(seen("gateway", Say("the gateway sends every {period}", period=Seconds(silence.period)), "s"))
     if silence.segments:

@@ -24,6 +24,10 @@ class WebSocket(msgspec.Struct, frozen=True, kw_only=True):
     unread: int | None  # bytes in its own queue, read from the socket and not consumed
     ping_interval: float | None = None  # the library's own PING, None: off
     ping_outstanding: bool | None = None  # a PING of the library was sent and not answered
+    ping_sent_at: float | None = None  # when the first of those was sent
+    pings: int | None = None  # how many of those there are
+    pong_timeout: float | None = None  # seconds that the library waits for a PONG; None: for ever (if known)
+    pong_timeout_known: bool = False
     server: bool = False  # it is the end that was called
     holders: list[int] = []  # tasks whose frames hold it, directly or by an attribute of a local
     readers: list[int] = []  # of these, the ones with a frame that receives from it, now or after what it does now

@@ -10,6 +10,7 @@ from qqdiag.snapshot import Adapter, Gateway, Socket, TcpInfo, WebSocket
 from qqdiag.waits import View
 from qqdiag.waits.traffic import motion, tcp_of
 
+SLACK = 0.5  # seconds between the reads of sockets and of memory
 QUIET = 1.5  # seconds without a byte: an application that answers at all does so within that
 
 
@@ -23,9 +24,16 @@ class Silence:
     count: int  # sends without an answer, at least
     settled: bool  # none of them is on its way right now
     period: float | None  # seconds between two sends
-    expected: bool  # the protocol answers each heartbeat, says the profile
+    expected: bool  # the protocol answers each heartbeat, says the profile; or a PING of the library is not answered
     answered: bool  # before, the peer sent about as often as we did
     segments: int | None  # sent between the samples while none came in
+    pings: int = 0  # of the library's own, without a PONG and without any other byte since
+    ping_age: float = 0.0  # seconds since the first of them
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether the library ends the connection itself when the PONG does not come in time."""
+        return bool(self.pings) and self.websocket.pong_timeout_known and self.websocket.pong_timeout is not None
 
     @property
     def delivered(self) -> bool:
@@ -45,7 +53,8 @@ def _silence(view: View, websocket: WebSocket, row: Socket, tcp: TcpInfo) -> Sil
     period = period_of(adapter, websocket)
     moved = motion(view, row.fd)
     segments = moved.segments_out if moved is not None and moved.segments_in == 0 else None
-    count = unanswered(tcp, period) if tcp.last_data_received > QUIET else 0
+    pings, ping_age = _pings(view, websocket, tcp)
+    count = max(unanswered(tcp, period), pings) if tcp.last_data_received > QUIET else 0
     return Silence(
         websocket=websocket,
         row=row,
@@ -53,10 +62,21 @@ def _silence(view: View, websocket: WebSocket, row: Socket, tcp: TcpInfo) -> Sil
         count=max(count, segments or 0) if count else 0,
         settled=_settled(view, row, tcp, period),
         period=period,
-        expected=_expected(adapter),
+        expected=_expected(adapter) or pings > 0,
         answered=_answered(tcp, count),
         segments=segments,
+        pings=pings if count else 0,
+        ping_age=ping_age,
     )
+
+
+def _pings(view: View, websocket: WebSocket, tcp: TcpInfo) -> tuple[int, float]:
+    """(PINGs of the library since which nothing has come, seconds since the first): a PONG must follow each
+    (RFC 6455, 5.5.2). A peer that sends anything else is there, whatever it does with PINGs."""
+    if not websocket.pings or websocket.ping_sent_at is None:
+        return 0, 0.0
+    age = view.now - websocket.ping_sent_at
+    return (websocket.pings, age) if tcp.last_data_received > age - SLACK else (0, 0.0)
 
 
 def _settled(view: View, row: Socket, tcp: TcpInfo, period: float | None) -> bool:

@@ -1,7 +1,7 @@
 """Two bot frameworks that nobody knows, one on aiohttp and one on websockets, each hung in one chosen way.
 
-Run as `python frameworks.py LIBRARY WAY`, with the server's host and port in a line on stdin. It says `ready` on
-stdout once it is in its state, or about to enter it, and then stays there.
+Run as `python frameworks.py LIBRARY WAY`. It says `here` on stdout, takes the server's host and port in a line on
+stdin, and says `ready` once it is in its state, or about to enter it, where it stays.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 LIBRARY, WAY = sys.argv[1:3]
 BEAT = 0.3  # seconds between two beats
 PATHS = {"close-hang": "/chatter" if LIBRARY == "aiohttp" else "/deaf", "write-stuck": "/deaf", "half-open": "/echo"}
-PATHS |= {"hot-loop": "/leave", "dead-listener": "/", "idle": "/echo"}
+PATHS |= {"hot-loop": "/leave", "dead-listener": "/", "missing-ack": "/deaf", "idle": "/echo"}
+PATIENCE = 16.0  # seconds for a PONG
 
 
 def say(text: str) -> None:
@@ -27,9 +28,17 @@ class Rope:
     async def tie(self, address: str) -> None:
         import aiohttp
 
-        self.room = aiohttp.ClientSession()
+        class Patient(aiohttp.ClientWebSocketResponse):
+            """Waits longer for a PONG than half of the time between two PINGs."""
+
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                self._pong_heartbeat = PATIENCE
+
+        self.room = aiohttp.ClientSession(ws_response_class=Patient)
         limits = aiohttp.ClientWSTimeout(ws_close=0.5)
-        self.end = await self.room.ws_connect(f"http://{address}", timeout=limits)
+        beat = BEAT if WAY == "missing-ack" else None
+        self.end = await self.room.ws_connect(f"http://{address}", timeout=limits, heartbeat=beat)
 
     async def pull(self) -> str | None:
         if self.end.closed:
@@ -47,6 +56,10 @@ class Rope:
         transport: Any = self.end._writer.transport if self.end._writer else None
         return int(transport.get_write_buffer_size())
 
+    def unanswered(self) -> bool:
+        """Whether PINGs wait for their PONG."""
+        return self.end._pong_response_cb is not None
+
 
 class Chain:
     """A connection by websockets."""
@@ -54,7 +67,9 @@ class Chain:
     async def tie(self, address: str) -> None:
         from websockets.asyncio.client import connect
 
-        self.link = await connect(f"ws://{address}", ping_interval=None, close_timeout=None, compression=None)
+        beat = BEAT if WAY == "missing-ack" else None
+        limits: dict[str, Any] = {"close_timeout": None, "ping_interval": beat, "ping_timeout": None}
+        self.link = await connect(f"ws://{address}", compression=None, **limits)
 
     async def pull(self) -> str | None:
         from websockets.exceptions import ConnectionClosed
@@ -72,6 +87,9 @@ class Chain:
 
     def waiting(self) -> int:
         return int(self.link.transport.get_write_buffer_size())
+
+    def unanswered(self) -> bool:
+        return len(self.link.pending_pings) >= 2
 
 
 class Puppet:
@@ -128,6 +146,12 @@ class Puppet:
         say("ready")
         await asyncio.Event().wait()
 
+    async def listen(self) -> None:
+        """Says when the library's PINGs are not answered."""
+        while not self.line.unanswered():
+            await asyncio.sleep(0.05)
+        say("ready")
+
     async def breathe(self) -> None:
         """Beats, each of which a peer that is well answers."""
         for count in range(1_000_000):
@@ -139,9 +163,12 @@ class Puppet:
 
 async def main() -> None:
     puppet = Puppet()
+    say("here")
     address = sys.stdin.readline().strip()
     await puppet.line.tie(address + PATHS.get(WAY, "/quiet"))
     puppet.strings.append(asyncio.create_task(puppet.dance()))
+    if WAY == "missing-ack":
+        puppet.strings.append(asyncio.create_task(puppet.listen()))
     if WAY in ("half-open", "idle"):
         puppet.strings.append(asyncio.create_task(puppet.breathe()))
     await asyncio.Event().wait()

@@ -18,7 +18,7 @@ from matrix_table import grave, words
 from peers import websocket_server
 
 from qqdiag.diagnose import diagnose
-from qqdiag.finding import Diagnosis
+from qqdiag.finding import Diagnosis, Severity
 from qqdiag.lab import outside
 from qqdiag.lab.network import BEFORE, own_link
 from qqdiag.model import Missing
@@ -31,7 +31,8 @@ OURS = ""
 Key = tuple[str, str, str]  # library, way, interpreter
 # The seconds that a state must have lasted before its age is known to be more than bad luck.
 WAYS = {"close-hang": 2.5, "write-stuck": 0.5, "half-open": 0.0, "loop-blocked": 0.5, "hot-loop": 0.5}
-WAYS |= {"dead-listener": 0.5, "await-deadlock": 0.0}
+WAYS |= {"dead-listener": 0.5, "await-deadlock": 0.0, "missing-ack": 1.6}
+PATIENT = 8.2  # half of the patience of the framework on aiohttp
 ELSEWHERE = {"aiohttp": "3.14", "websockets": "3.13"}
 KEYS = [(library, way, ELSEWHERE[library]) for library in ELSEWHERE for way in WAYS]
 KEYS += [(library, "idle", OURS) for library in ELSEWHERE]
@@ -58,6 +59,7 @@ def framework(key: Key) -> Iterator[int]:
         stack.callback(process.kill)
         assert process.stdin is not None
         assert process.stdout is not None
+        assert process.stdout.readline(), "it did not begin"  # in its network, if it has one of its own
         link = stack.enter_context(own_link(process.pid)) if before else None
         host = link.host if link else "127.0.0.1"
         port = stack.enter_context(websocket_server(host))
@@ -79,7 +81,7 @@ def wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 def look(key: Key) -> tuple[Snapshot, Diagnosis]:
     with framework(key) as pid:
-        time.sleep(WAYS.get(key[1], 0.0))
+        time.sleep(PATIENT if key[:2] == ("aiohttp", "missing-ack") else WAYS.get(key[1], 0.0))
         snapshot = take(resolve(str(pid)), interval=1.0)
     return snapshot, diagnose(snapshot)
 
@@ -106,3 +108,6 @@ def test_an_unknown_framework(key: Key, looked: Callable[[Key], tuple[Snapshot, 
     assert {one.library.reveal() for one in gateway.websockets} == {library}
     assert grave(diagnosis) == (set() if way == "idle" else {way}), words(diagnosis)
     assert diagnosis.verdict == ("clear" if way == "idle" else "matched"), words(diagnosis)
+    if way == "missing-ack":  # aiohttp ends the connection itself; websockets was told to wait for ever
+        severity = {"aiohttp": Severity.DEGRADED, "websockets": Severity.HANG}[library]
+        assert [one.severity for one in diagnosis.findings] == [severity], words(diagnosis)
