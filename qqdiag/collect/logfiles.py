@@ -68,14 +68,15 @@ def _newest_first(
     for record in reversed(records):
         age = clock.age(grammar.time(record.time))
         if len(lines) < LINES_KEPT:
-            lines.append(_line(record, age, templates))
+            lines.append(line_of(record, age, templates))
         said = grammar.said(record) if age is not None else None
         if said and age is not None:
             events.append(event(said, age, templates.of(record)))
     return lines, events
 
 
-def _line(record: Record, age: float | None, templates: Templates) -> LogLine:
+def line_of(record: Record, age: float | None, templates: Templates) -> LogLine:
+    """As the snapshot has it."""
     template, arguments = templates.match(record.logger, record.level, record.text) or (None, [])
     raised = _RAISED.findall(record.text)
     return LogLine(

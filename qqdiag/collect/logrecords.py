@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from qqdiag.collect import proc
@@ -45,8 +46,9 @@ class Said(NamedTuple):
 class Grammar:
     """A profile's line and phrases, compiled once."""
 
-    def __init__(self, profile: Profile) -> None:
-        self._line = re.compile(profile.line)
+    def __init__(self, profile: Profile, lines: Sequence[str] = ()) -> None:
+        """`lines`: other forms of a line than the one of its files."""
+        self._lines = [re.compile(line) for line in lines or (profile.line,)]
         self._form = profile.time_format
         self._phrases = [(phrase, re.compile(phrase.pattern)) for phrase in profile.phrases]
         self._any = re.compile("|".join(f"(?:{phrase.pattern})" for phrase in profile.phrases))
@@ -80,11 +82,11 @@ class Grammar:
 
     def record(self, line: str, number: int | None = None) -> Record | None:
         """The record that the line begins; None where it goes on with another."""
-        head = self._line.match(line)
+        head = next((found for form in self._lines if (found := form.match(line))), None)
         if head is None:
             return None
         level = head["level"] if head["level"] in LEVELS else None
-        return Record(head["time"], level, head["logger"], head["message"], number)
+        return Record(head.groupdict().get("time"), level, head["logger"], head["message"], number)
 
     def time(self, written: str | None) -> datetime.datetime | None:
         """None for what is no time."""
@@ -97,12 +99,15 @@ class Grammar:
         """Of the last record that has one."""
         return next((time for record in reversed(records) if (time := self.time(record.time))), None)
 
-    def said(self, record: Record) -> Said | None:
-        """The first phrase that the record says. None for a line without an end too: its numbers may be cut."""
+    def said(self, record: Record, time: datetime.datetime | None = None) -> Said | None:
+        """The first phrase that the record says. None for a line without an end too: its numbers may be cut.
+
+        `time`: the record's, where it does not say it itself.
+        """
         message = record.text.partition("\n")[0][:MESSAGE_MAX]
         if not record.whole or not self._any.search(message):
             return None
-        time = self.time(record.time)
+        time = time or self.time(record.time)
         for phrase, pattern in self._phrases if time else ():
             if (record.logger or "").startswith(phrase.logger) and (found := pattern.search(message)) and time:
                 return Said(phrase, _numbers(found), time, record.level, record.line)

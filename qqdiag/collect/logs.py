@@ -13,7 +13,7 @@ import time
 from contextlib import ExitStack
 
 from qqdiag import as_root
-from qqdiag.collect import homes, localtime, logfiles, proc, rooted, rotated, sources, statefile
+from qqdiag.collect import homes, journal, localtime, logfiles, proc, rooted, rotated, sources, statefile
 from qqdiag.collect.loghistory import Old
 from qqdiag.collect.logscan import Budget
 from qqdiag.collect.logtemplates import Templates
@@ -38,16 +38,18 @@ def collect(pid: int, profile: Profile, sample: Sample | None = None) -> Logs | 
         variables, home, root = {}, homes.by_state_file(pid, profile), "/"
         if home is None:
             raise
+    now, templates = time.time(), _templates(root, uid, profile, sample)
+    journaled = _journal(pid, variables, profile, sample, templates, now)
+    if home is None and isinstance(journaled, LogFile):
+        return Logs(profile=Word(profile.id), files=[journaled], templates=templates.found)
     if home is None:
         return Missing(
             Say("nothing tells where the gateway keeps its files"),
             Say("see what it has open with: sudo ls -l /proc/{pid}/fd", pid=pid),
         )
-    now = time.time()
     zone = localtime.named(root, variables)
-    files: list[LogFile] = []
-    missing: list[Missing] = []
-    templates = _templates(root, uid, profile, sample)
+    files = [journaled] if isinstance(journaled, LogFile) else []
+    missing = [journaled] if isinstance(journaled, Missing) else []
     budget = Budget(cpu_until=time.thread_time() + CPU_LIMIT)
     for word, name in profile.log_files.items():
         path = os.path.join(home, name)
@@ -62,6 +64,17 @@ def collect(pid: int, profile: Profile, sample: Sample | None = None) -> Logs | 
     if not files and not missing and state is None:
         return _nothing(pid, home)
     return Logs(profile=Word(profile.id), files=files, missing=missing, state=state, templates=templates.found)
+
+
+def _journal(
+    pid: int, variables: dict[str, str], profile: Profile, sample: Sample | None, templates: Templates, now: float
+) -> LogFile | Missing | None:
+    """None where it does not log to the journal, or where its profile does not know what it writes there."""
+    if not profile.console or not journal.leads_there(pid, variables):
+        return None
+    process = sample.process if sample else None
+    unit = process.unit if isinstance(process, Process) else None
+    return journal.collect(pid, unit.reveal() if unit else None, profile, templates, now)
 
 
 def _templates(root: str, uid: int, profile: Profile, sample: Sample | None) -> Templates:

@@ -49,6 +49,7 @@ class Profile:
     log_files: dict[str, str] = field(default_factory=dict)  # our word: path below its home
     line: str = ""  # regular expression of a log line, groups time, level, logger, message
     time_format: str = ""
+    console: tuple[str, ...] = ()  # as `line`, of what it writes to its stderr; `time` may lack
     phrases: tuple[Phrase, ...] = ()
     state_file: str = ""
     state_words: frozenset[str] = frozenset()  # all that it may hold: states, platforms, errors

@@ -45,6 +45,11 @@ PROFILE = Profile(
         r"(?P<logger>[\w.]+): (?P<message>.*)"
     ),
     time_format="%Y-%m-%d %H:%M:%S,%f",
+    console=(
+        r"(?P<level>[A-Z]+)(?: \[[^\]]{0,200}\])? (?P<logger>[\w.]+): (?P<message>.*)",
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - (?P<logger>[\w.]+) - (?P<level>[A-Z]+)"
+        r"(?: \[[^\]]{0,200}\])? - (?P<message>.*)",
+    ),
     # The first that fits counts: the longer text comes before the shorter one that it holds.
     phrases=(
         Phrase("connected", r"\] WebSocket connected to", _QQ),
