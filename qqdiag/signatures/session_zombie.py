@@ -37,6 +37,8 @@ def match(view: View) -> Match | NoMatch | Unknown:
         return NoMatch(Say("its log has no Resume, or no profile names a log"))
     if found := _again(view, sent) or _waiting(view, sent) or _quiet(view, sent):
         return Match((found,))
+    if sent.ages and not sent.lost and (lacks := view.lacks("python", "gateway")):
+        return Unknown(lacks)
     return NoMatch(Say("the last Resume was answered, or an event has come since"))
 
 
@@ -59,7 +61,7 @@ def _waiting(view: View, sent: Resumes) -> Finding | None:
     """The connection stands, its Resume was not answered."""
     if not sent.ages or sent.lost:
         return None
-    if not isinstance(view.last.gateway, Missing):
+    if not view.lacks("python", "gateway"):
         pairs = [(one, ws) for one in adapters(view) for ws in view.websockets if ws.address == one.websocket]
         open_ = [(one, ws) for one, ws in pairs if not events_since(one, sent) and _listens(view, one, ws)]
         return _unanswered(view, sent, *open_[0]) if open_ else None
