@@ -167,9 +167,11 @@ def _process(core: CoreMemory) -> Say:
     command = Secret(told.command)
     if told.signal:
         return Say(
-            "a core has no view of the kernel; it was process {pid} ({command}), ended by signal {signal}",
+            "a core has no view of the kernel; it was process {pid} ({command}), ended by signal {signal} in "
+            "thread {tid}",
             pid=told.pid,
             command=command,
             signal=told.signal,
+            tid=told.thread,
         )
     return Say("a core has no view of the kernel; it was process {pid} ({command})", pid=told.pid, command=command)

@@ -18,13 +18,14 @@ class Told(NamedTuple):
     pid: int
     command: str  # its first 79 bytes of arguments
     signal: int  # that ended it; 0: none, it was copied while it lived
+    thread: int  # native id of the one that got the signal
     threads: int
     mapped: list[Mapped]
 
 
 def read(read_at: Reader, programs: list[Program]) -> Told:
     """What they say; `read_at` reads the file. Raises Malformed."""
-    pid, command, signal, threads = 0, "", 0, 0
+    pid, command, signal, thread, threads = 0, "", 0, 0, 0
     mapped: list[Mapped] = []
     for note in (
         note
@@ -37,13 +38,14 @@ def read(read_at: Reader, programs: list[Program]) -> Told:
         if note.type == NT_PRSTATUS:
             threads += 1
             if threads == 1:  # the one that got the signal
-                (signal,) = struct.unpack("<H", read_at(note.offset + 12, 2))  # pr_cursig (linux/elfcore.h)
+                # pr_cursig, pr_pid (linux/elfcore.h)
+                signal, thread = struct.unpack("<H18xi", read_at(note.offset + 12, 24))
         elif note.type == NT_PRPSINFO and note.size >= 136:
             (pid,) = struct.unpack("<i", read_at(note.offset + 24, 4))  # pr_pid
             command = read_at(note.offset + 56, 80).split(b"\0")[0].decode("utf-8", "backslashreplace")
         elif note.type == NT_FILE:
             mapped = _mapped(read_at(note.offset, note.size))
-    return Told(pid, command.strip(), signal, threads, mapped)
+    return Told(pid, command.strip(), signal, thread, threads, mapped)
 
 
 def _mapped(data: bytes) -> list[Mapped]:

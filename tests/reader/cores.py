@@ -58,6 +58,11 @@ def check_kernel() -> None:
 def by_kernel(patient: Patient, folder: Path, root: Path = Path("/")) -> Path:
     """End the process, which was started in `folder` and has `root` for its own; the kernel's core of it."""
     os.kill(patient.pid, signal.SIGABRT)
+    return kept_by_kernel(patient, folder, root)
+
+
+def kept_by_kernel(patient: Patient, folder: Path, root: Path = Path("/")) -> Path:
+    """The kernel's core of a process that ends by a signal."""
     patient.process.wait()
     pattern = PATTERN.read_text().strip()
     if pattern.startswith("|"):

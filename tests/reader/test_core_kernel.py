@@ -273,13 +273,15 @@ def timeless(found: Deep | Missing | None) -> Deep:
     return replace(found, seconds=0.0, pause=0.0)
 
 
-def test_the_commands(died: Callable[[str], Died], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("form", "suffix"), [("zstd", "zst"), ("lz4", "lz4")])
+def test_the_commands(died: Callable[[str], Died], tmp_path: Path, form: str, suffix: str) -> None:
     """As systemd-coredump names and packs it."""
-    if shutil.which("zstd") is None:
-        pytest.skip("install zstd: apt-get install zstd")
+    if shutil.which(form) is None:
+        pytest.skip(f"install {form}: apt-get install {form}")
     dead = died("3.12")
-    packed = tmp_path / f"core.python3.0.{'0' * 32}.{dead.patient.pid}.1700000000000000.zst"
-    subprocess.run(["zstd", "-q", "-1", str(dead.core), "-o", str(packed)], check=True)
+    packed = tmp_path / f"core.python3.0.{'0' * 32}.{dead.patient.pid}.1700000000000000.{suffix}"
+    with packed.open("wb") as file:
+        subprocess.run([form, "-q", "-1", "-c", str(dead.core)], stdout=file, check=True)
     told = qqdiag("inspect", packed, "--deep")
     assert told.returncode in (1, 3), told.stderr
     assert "waits for a future that nothing else holds" in told.stdout
