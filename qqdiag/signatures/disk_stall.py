@@ -47,14 +47,18 @@ def _finding(view: View, one: Stuck) -> Finding:
         summary=_summary(one, Seconds(age)),
         evidence=tuple(_evidence(view, one)),
         ruled_out=_ruled_out(one),
-        alternatives=() if one.known else _HIDDEN,
+        alternatives=_alternatives(one),
         tasks=tuple(_tasks(view, one.between.now)),
     )
 
 
-_HIDDEN = (
-    Alternative("process-stopped", Say("as root the kernel function that it sleeps in: a freezer stops it as well")),
-)
+def _alternatives(one: Stuck) -> tuple[Alternative, ...]:
+    if one.known:
+        return ()
+    if one.hidden:
+        decides = Say("as root the kernel function that it sleeps in: a freezer stops it as well")
+        return (Alternative("process-stopped", decides),)
+    return (Alternative("driver", Say("what the kernel function {wchan} is of", wchan=word(one.between.now.wchan))),)
 
 
 def _late(view: View, thread: OsThread) -> float:
@@ -67,10 +71,12 @@ def _tasks(view: View, thread: OsThread) -> list[int]:
 
 
 def _confidence(one: Stuck) -> tuple[Confidence, Say]:
+    if not one.known and one.hidden:
+        because = Say("in what it sleeps is hidden from this user; state D is of a disk nearly always")
+        return Confidence.POSSIBLE, because
     if not one.known:
-        return Confidence.POSSIBLE, Say(
-            "in what it sleeps is hidden from this user; state D is of a disk nearly always"
-        )
+        because = Say("state D is of a disk nearly always, and its kernel function is not known to be")
+        return Confidence.POSSIBLE, because
     if one.between.now.state.reveal() == "D":
         return Confidence.CERTAIN, Say(
             "in both samples it sleeps in the same call of a file system, where nothing but an answer wakes it"

@@ -23,7 +23,8 @@ DAY, WEEK = 86400.0, 7 * 86400.0
 NEARLY = 0.9  # of the limit
 LOGGED = 1800.0  # seconds that the lines of a log must span
 FACTOR = 1.25  # from the first of them to the last
-AS_LARGE = 0.9  # of its peak
+AS_LARGE = 0.9  # of the peak in its log
+AT_PEAK = 0.98  # of its peak so far: what grows without an end is at it
 NOT_TOLD = Missing(
     Say("how much memory of its own the process has is not told by this kernel"),
     Say("watch it for an hour: ps -o rss=,vsz= -p PID"),
@@ -81,6 +82,8 @@ def _by_readings(view: View, process: Process) -> Finding | None:
     course = in_interval(view)
     if course is None or process.uptime < STARTED or course.grown < LEAST or not course.steady:
         return None
+    if process.peak is not None and process.rss < AT_PEAK * process.peak:
+        return None  # it was larger before, and gave that back
     if _left(process, course) > DAY:
         return None
     because = Say("it is one interval; work that takes memory for as long looks the same")

@@ -45,6 +45,8 @@ def _at_a_lock(view: View) -> Finding | Missing | None:
     process = view.last.process
     if not isinstance(process, Process) or process.lock_holder is None or _has_loop(view):
         return None
+    if view.python is not None and not view.python.has_asyncio:
+        return None  # it will have none
     before = view.earlier.process if view.earlier else None
     if not isinstance(before, Process):
         return ONE_SAMPLE

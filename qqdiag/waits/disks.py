@@ -19,10 +19,11 @@ WAITS = (
     *("wait_for_response", "ceph_", "congestion_wait", "writeback_", "wb_wait", "inode_wait", "inode_dio_wait"),
 )
 FUSE = ("request_wait_answer", "fuse_", "__fuse_")
-# State D that is of no disk: a parent in vfork(), the freezer of a container, a lock of the address space, a dump.
+FROZEN = ("__refrigerator", "do_freezer_trap", "ptrace_")  # by the freezer of a container, by a tracer
+# State D that is of no disk, unless its call is: a parent in vfork(), a lock, a dump, a driver's own pause.
 OTHERS = (
-    *("__refrigerator", "do_freezer_trap", "kernel_clone", "_do_fork", "do_fork", "wait_for_vfork", "rwsem_down"),
-    *("down_read", "down_write", "mmap_", "do_coredump", "coredump_", "do_exit", "exit_mm", "ptrace_", "mutex_"),
+    *("kernel_clone", "_do_fork", "do_fork", "wait_for_vfork", "rwsem_down"),
+    *("down_read", "down_write", "mmap_", "do_coredump", "coredump_", "do_exit", "exit_mm", "mutex_"),
     *("__mutex", "msleep", "schedule_timeout_un", "usleep"),
 )
 
@@ -33,7 +34,8 @@ class Stuck:
 
     between: Between
     of_loop: bool  # it is the thread of an event loop; where no memory was read, the process's first
-    known: bool  # the kernel told in which of its functions it sleeps
+    known: bool  # by its function or its call the kernel says that it is of a file system
+    hidden: bool  # the kernel does not tell this user in which of its functions it sleeps
 
     @property
     def fuse(self) -> bool:
@@ -47,7 +49,8 @@ def stuck(view: View) -> list[Stuck]:
     for one in between(view):
         if waits(one.now) and waits(one.before) and one.same_call and one.switches <= STILL:
             of_loop = one.now.tid in loops if view.python is not None else one.first
-            found.append(Stuck(one, of_loop, bool(_wchan(one.now))))
+            known = _wchan(one.now).startswith(WAITS) or one.now.file_system is not None
+            found.append(Stuck(one, of_loop, known, not _wchan(one.now)))
     return sorted(found, key=lambda one: not one.of_loop)
 
 
@@ -59,7 +62,7 @@ def possible(view: View) -> bool:
 def waits(thread: OsThread) -> bool:
     """Whether it waits for a file system: in state D, or in a function of one where a signal would still wake it."""
     state, wchan = thread.state.reveal(), _wchan(thread)
-    if wchan.startswith(OTHERS):
+    if wchan.startswith(FROZEN) or (wchan.startswith(OTHERS) and thread.file_system is None):
         return False
     return state == "D" or (state == "S" and wchan.startswith(WAITS))
 

@@ -15,7 +15,7 @@ from qqdiag.waits.disks import waits as waits_for_disk
 from qqdiag.waits.kernel_threads import Between, between, is_python, of, selects
 from qqdiag.waits.traffic import moved_anywhere
 
-COMPUTES = 20.0  # percent of a core: with less, others have it, and what it would do with more is not known
+COMPUTES = 20.0  # percent of a core: with less, a thread that sleeps now and then may well sleep most of the time
 EPOLLIN = 0x1
 # Words of a profile's phrases that are of the connection, and not of something beside it.
 OF_CONNECTION = (
@@ -39,7 +39,7 @@ class Standing:
 def computes(view: View) -> Between | None:
     """An interpreter's first thread, if it had the CPU or waited for it all the time, and no byte came or went."""
     first = _first(view)
-    if first is None or first.cpu < COMPUTES or first.rests > STILL or moved_anywhere(view):
+    if first is None or first.rests > STILL or (first.rests and first.cpu < COMPUTES) or moved_anywhere(view):
         return None
     states = (first.now.state.reveal(), first.before.state.reveal())
     return first if states == ("R", "R") else None
@@ -51,8 +51,10 @@ def stands(view: View) -> Standing | None:
     if first is None or (first.now.wchan is None and first.now.syscall is None):
         return None
     asleep = first.now.state.reveal() == first.before.state.reveal() == "S"
-    if not asleep or not first.same_call or first.rests > STILL or waits_for_disk(first.now) or _selects_anywhere(view):
+    if not asleep or not first.same_call or first.rests > STILL or waits_for_disk(first.now):
         return None
+    if _selects_anywhere(view) or any(one.cpu >= COMPUTES for one in between(view)):
+        return None  # a loop may turn in another thread
     watched = [row for row in view.sockets.values() if row.epoll is not None]
     return Standing(first, _unread(view, watched)) if watched else None
 

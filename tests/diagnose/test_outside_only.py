@@ -184,7 +184,8 @@ def test_a_thread_that_goes_on_blocks_nothing() -> None:
     assert grave(diagnose(replace(seen, samples=[before, seen.samples[-1]]))) == set()
 
 
-def test_a_loop_may_be_in_another_thread() -> None:
+@pytest.mark.parametrize("doing", ["selects", "computes"])
+def test_a_loop_may_be_in_another_thread(doing: str) -> None:
     seen = standing()
     other = OsThread(
         tid=77,
@@ -198,8 +199,10 @@ def test_a_loop_may_be_in_another_thread() -> None:
         involuntary_switches=1,
     )
     samples = []
-    for one in seen.samples:
+    for place, one in enumerate(seen.samples):
         assert isinstance(one.process, Process)
+        if doing == "computes":
+            other = replace(other, user_seconds=0.5 * place, state=Word("R"), wchan=Word("0"), syscall=Word("running"))
         samples.append(replace(one, process=replace(one.process, threads=[*one.process.threads, other])))
     assert grave(diagnose(replace(seen, samples=samples))) == set()
 
@@ -233,7 +236,8 @@ def spinning(cpu: float = 1.0, rests: int = 0, said: str = "ready") -> Snapshot:
         (spinning(), {"loop-spinning"}),
         (spinning(said="reconnect-failed"), {"hot-loop"}),  # what follows a failed reconnect is an attempt, or this
         (spinning(cpu=0.5), {"loop-spinning"}),  # others had the rest of the core
-        (spinning(cpu=0.1), set()),  # what it would do with more is not known
+        (spinning(cpu=0.05), {"loop-spinning"}),  # nearly all of it
+        (spinning(cpu=0.1, rests=2), set()),  # it may have slept most of the time
         (spinning(rests=20), set()),  # it went to sleep between its messages
     ],
 )

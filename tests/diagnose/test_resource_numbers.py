@@ -68,6 +68,10 @@ def growing(*mib: float, **process: Any) -> Snapshot:
 STEADILY = [number * 0.5 for number in range(11)]
 
 
+def test_memory_that_rises_at_its_peak() -> None:
+    assert only(memory_growth, growing(*STEADILY, rss=99 * MIB, peak=100 * MIB)).severity is DEGRADED
+
+
 def test_memory_that_rises_in_each_reading() -> None:
     finding = only(memory_growth, growing(*STEADILY))
     assert (finding.severity, finding.confidence.value) == (DEGRADED, "possible")
@@ -78,6 +82,7 @@ def test_memory_that_rises_in_each_reading() -> None:
     "seen",
     [
         growing(*STEADILY, uptime=14.0),  # it imports
+        growing(*STEADILY, rss=97 * MIB, peak=100 * MIB),  # it was larger before: the same work again
         growing(*[0.0] * 10, 5.0),  # one step: it makes an answer
         growing(*[0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 0.5]),  # taken and given back
         growing(*[number * 0.05 for number in range(11)]),  # half a MiB
@@ -156,6 +161,8 @@ def stalled(state: str = "D", wchan: str | None = "folio_wait_bit_common", ran: 
         (stalled(wchan="rpc_wait_bit_killable"), "certain"),
         (stalled(wchan="percpu_rwsem_wait", ran=4), "certain"),  # it was stopped for a copy of its memory
         (stalled(wchan=None, syscall=None, syscall_args=[]), "possible"),  # hidden from this user
+        (stalled(wchan="a_driver_of_somebody"), "possible"),
+        (stalled(wchan="rwsem_down_write_slowpath", file_system=Word("nfs4")), "certain"),  # of a file's own lock
     ],
 )
 def test_a_thread_that_waits_for_a_file_system(seen: Snapshot, confidence: str) -> None:
@@ -171,6 +178,7 @@ def test_a_thread_that_waits_for_a_file_system(seen: Snapshot, confidence: str) 
         stalled("S", "do_epoll_wait"),
         stalled(wchan="__refrigerator"),  # a frozen container
         stalled(wchan="kernel_clone"),  # vfork() waits for its child
+        stalled(wchan="rwsem_down_write_slowpath"),  # a lock of its address space
         stalled("R", "0"),
     ],
 )
@@ -220,6 +228,15 @@ def test_a_lock_before_there_is_a_loop() -> None:
     assert only(startup_stuck, locked(uptime=59.0)).severity is DEGRADED  # its predecessor may be ending
     assert only(startup_stuck, locked()).confidence.value == "likely"
     assert nothing(startup_stuck, locked(lock_holder=None))
+
+
+def test_a_program_without_asyncio_comes_up_without_a_loop() -> None:
+    seen = locked()
+    samples = []
+    for one in seen.samples:
+        assert isinstance(one.python, Python)
+        samples.append(replace(one, python=replace(one.python, has_asyncio=False)))
+    assert nothing(startup_stuck, replace(seen, samples=samples))
 
 
 def test_a_lock_that_a_loop_waits_for_is_no_start() -> None:
