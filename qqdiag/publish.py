@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from qqdiag.collect.settings import private_values
+from qqdiag.find import runs
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Word
+from qqdiag.profiles import profiles
 from qqdiag.redact import RULE, Privacy, Redacted
 from qqdiag.redact.known import known_of
+from qqdiag.redact.private_values import Private
 from qqdiag.redact.selfcheck import rendered
 from qqdiag.render import issue, jsonout, markdown, terminal
 from qqdiag.snapshot import Snapshot
@@ -43,5 +47,13 @@ def page(
     render = FORMS[form]
     if form == "text" and width:
         render = lambda redacted: terminal.coloured(redacted, width)  # noqa: E731
-    also = known_of(snapshot.pid) if snapshot.origin == Word("live") else ()
+    also = _known(snapshot.pid) if snapshot.origin == Word("live") and not raw else ()
     return rendered(render, snapshot, diagnosis, raw, also, facts=form in ("json", "issue"), privacy=privacy)
+
+
+def _known(pid: int) -> Iterator[Private]:
+    """What stands in no snapshot: environment and arguments as they are, and the values of its settings files."""
+    yield from known_of(pid)
+    for profile in profiles():
+        if runs(pid, profile):
+            yield from (Private(value.reveal(), "Secret", "settings") for value in private_values(pid, profile))

@@ -26,7 +26,7 @@ from qqdiag.memory.pause import NotPaused, Tracer
 from qqdiag.memory.source import Region
 from qqdiag.model import Missing, Say, Word
 from qqdiag.profiles import Profile, profiles
-from qqdiag.snapshot import Deep, Growth, KnownFault, Logs, Monitor, Sample, Snapshot, Witness
+from qqdiag.snapshot import Deep, Growth, KnownFault, Logs, Monitor, Sample, Settings, Snapshot, Witness
 from qqdiag.target import CaptureFile, Core, Live, Target
 
 LIMIT = 7.0  # seconds for everything but the interval: so that a whole `inspect` ends within 10
@@ -65,6 +65,7 @@ class Once(NamedTuple):
     logs: Pending[Logs] | None
     faults: Pending[list[KnownFault] | None]
     growth: Pending[Growth] | None
+    settings: Pending[Settings]
 
 
 def take(
@@ -221,15 +222,15 @@ def _of_this_program(target: Live, function: Callable[P, T], *args: P.args, **kw
 
 
 def _begin_once(target: Live, sample: Sample, interval: float, deadline: float) -> Once:
-    from qqdiag.collect import growth, logs, threads, versions
+    from qqdiag.collect import growth, logs, settings, threads, versions
 
-    pid = target.pid
-    profile = _profile(pid, sample)
+    pid, profile = target.pid, _profile(target.pid, sample)
     return Once(
         begin("witness", deadline, _of_this_program, target, threads.collect, pid),
         begin("logs", deadline, logs.collect, pid, profile, sample) if profile else None,
         begin("faults", deadline, _of_this_program, target, versions.collect, pid, sample),
         begin("growth", deadline, growth.collect, pid, interval) if interval > 0 else None,
+        begin("settings", deadline, _of_this_program, target, settings.collect, pid, profile, sample),
     )
 
 
@@ -295,4 +296,5 @@ def _snapshot(
         deep=heap,
         pause=sum(pauses) + (heap.pause if isinstance(heap, Deep) else 0.0),
         growth=once.growth.result() if once.growth else None,
+        settings=once.settings.result(),
     )

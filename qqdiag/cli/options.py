@@ -8,7 +8,7 @@ import click
 
 # redact/leave_out.py has them too: it is not imported here, so that `qqdiag --help` stays quick. A test compares them.
 SECTIONS = (
-    *("evidence", "timeline", "tasks", "heap", "locks", "sockets", "threads", "gateway", "process"),
+    *("evidence", "timeline", "tasks", "heap", "locks", "sockets", "threads", "gateway", "configuration", "process"),
     *("checked", "missing"),
 )
 

@@ -59,6 +59,10 @@ def _timeline(snapshot: Snapshot, diagnosis: Diagnosis) -> Facts:
     return msgspec.structs.replace(snapshot, logs=LEFT_OUT if snapshot.logs else None), diagnosis
 
 
+def _configuration(snapshot: Snapshot, diagnosis: Diagnosis) -> Facts:
+    return msgspec.structs.replace(snapshot, settings=LEFT_OUT if snapshot.settings else None), diagnosis
+
+
 def _part(name: str) -> Callable[[Snapshot, Diagnosis], Facts]:
     def left_out(snapshot: Snapshot, diagnosis: Diagnosis) -> Facts:
         return _each(snapshot, lambda sample: msgspec.structs.replace(sample, **{name: LEFT_OUT})), diagnosis
@@ -125,6 +129,7 @@ SECTIONS: dict[str, Callable[[Snapshot, Diagnosis], Facts]] = {
     "sockets": _part("sockets"),
     "threads": _threads,
     "gateway": _part("gateway"),
+    "configuration": _configuration,
     "process": _part("process"),
     "checked": _checked,
     "missing": _missing,

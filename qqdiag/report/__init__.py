@@ -10,6 +10,7 @@ from qqdiag.report.locks import lock_section
 from qqdiag.report.missing import coverage_section, missing_section
 from qqdiag.report.process import process_section
 from qqdiag.report.reconnects import reconnect_plot
+from qqdiag.report.settings import settings_section
 from qqdiag.report.sockets import socket_section
 from qqdiag.report.tasks import task_section
 from qqdiag.report.threads import thread_section
@@ -31,6 +32,7 @@ def build(snapshot: Snapshot, diagnosis: Diagnosis) -> Report[Cell]:
         adapter_section(snapshot),
         timeline_section(snapshot),
         process_section(snapshot),
+        settings_section(snapshot),
         coverage_section(diagnosis),
         missing_section(snapshot, diagnosis),
     )

@@ -44,6 +44,7 @@ def _all(snapshot: Snapshot, diagnosis: Diagnosis) -> list[tuple[Say, Missing]]:
         (Say("state file"), state if not isinstance(state, StateFile) else None),
         (Say("aiomonitor"), snapshot.monitor),
         (Say("heap"), snapshot.deep),
+        (Say("configuration"), snapshot.settings),
     ]
     seen = [(name, part) for name, part in parts if isinstance(part, Missing)]
     return seen + [(Say("{id}", id=Word(id)), missing) for id, missing in diagnosis.missing]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qqdiag import __version__
 from qqdiag.model import Bytes, Millis, Moment, Percent, Say, Seconds, Word
 from qqdiag.report.document import Cell, Line, Mark, Section
+from qqdiag.report.settings import version_lines
 from qqdiag.snapshot import Monitor, Process, Python, Snapshot, Witness
 
 
@@ -18,6 +19,7 @@ def process_section(snapshot: Snapshot) -> Section[Cell]:
         lines += _cpu(snapshot, last.process)
     if isinstance(last.python, Python):
         lines.append(_python(last.python))
+    lines += version_lines(snapshot)
     if isinstance(snapshot.witness, Witness):
         text = Say("second witness of the threads: py-spy {version}", version=snapshot.witness.version)
         lines.append(Line(text))

@@ -30,6 +30,7 @@ from qqdiag.snapshot.logs import (
     StateFile,
 )
 from qqdiag.snapshot.python import Deep, Orphan, Python, Witness, WitnessFrame, WitnessThread
+from qqdiag.snapshot.settings import Package, Setting, SettingFile, Settings
 from qqdiag.snapshot.tasks import Leaf, Level, Lock, Loop, Place, Task, Timer, Transport
 
 __all__ = [
@@ -61,12 +62,16 @@ __all__ = [
     "MonitorTask",
     "Orphan",
     "OsThread",
+    "Package",
     "Place",
     "PlatformState",
     "Process",
     "PyThread",
     "Python",
     "Sample",
+    "Setting",
+    "SettingFile",
+    "Settings",
     "Snapshot",
     "Socket",
     "Sockets",
@@ -120,3 +125,4 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     faults: list[KnownFault] | Missing | None = None  # of the adapters' sources; None: no source that is known
     pause: float = 0.0  # seconds, over all collectors and samples
     growth: Growth | Missing | None = None  # None: only one sample was taken
+    settings: Settings | Missing | None = None  # None: not collected, as of a core
