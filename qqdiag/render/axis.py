@@ -17,7 +17,7 @@ WIDTH = 1160
 _LEFT, _RIGHT = 190, 70  # beside the axis: the names of the lanes, and room for the last label
 _LANE = 26
 _TOP, _BOTTOM = 16, 48
-_BETWEEN_LABELS = 112
+_BETWEEN_LABELS = 140
 _LONGEST_NAME = 24
 
 

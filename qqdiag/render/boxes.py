@@ -16,6 +16,7 @@ _TITLE, _LINE = 19, 16  # heights
 _LONGEST = 34  # characters of 12 pixels in a line
 _LONGEST_TITLE = 25  # of 13 pixels, the word for the kind beside them
 _MARGIN = 10
+_WIDE = 1500  # beyond this it is not made to fit, but scrolled
 _GRAVITY = (Mark.DIM, Mark.PLAIN, Mark.STRONG, Mark.GOOD, Mark.WARN, Mark.BAD)
 
 
@@ -75,6 +76,10 @@ class Picture:
     margin: int = _MARGIN
     box_width: int = WIDTH
 
+    @property
+    def wide(self) -> bool:
+        return self.width > _WIDE
+
 
 def picture(graph: Graph[Shown]) -> Picture:
     """The drawing of a graph; the same graph always gives the same."""
@@ -107,8 +112,8 @@ def _box(node: Node[Shown], corner: Point, height: int, ring: bool) -> Box:
 
 def _arrow(graph: Graph[Shown], edge: Edge, route: Route) -> Arrow:
     mark = graph.nodes[edge.target].mark
-    if edge.ring and mark is Mark.PLAIN:
-        mark = max((node.mark for node in _ring(graph, edge)), key=_GRAVITY.index)
+    if edge.ring:
+        mark = max((Mark.WARN, *(node.mark for node in _ring(graph, edge))), key=_GRAVITY.index)
     return Arrow(route, edge.link, edge.ring, mark)
 
 

@@ -23,6 +23,7 @@ class Captions:
     age: Callable[[Task], Say | None]
     roles: dict[int, Say]  # of an adapter's tasks
     futures: dict[int, Say]  # by a future's address its type
+    lone: set[int]  # tasks without an edge that wait for something which is no node
 
 
 def caption(source: Captions, key: Key, count: int) -> Caption:
@@ -60,6 +61,8 @@ def _task(source: Captions, task: Task) -> Caption:
     lines += [_level(source, level) for level in dict.fromkeys([outer, inner]) if level is not None]
     if inner is not None and (where := place(source.known.python, inner)) is not None:
         lines.append(where)
+    if task.leaf is not None and task.address in source.lone:
+        lines.append(Say("waits for {type}", type=task.leaf.type))
     lines.append(_doing(source, task))
     return Say("{name}", name=task.name), tuple(lines)
 

@@ -59,11 +59,12 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Graph(Generic[C]):
-    """`says`: what the picture shows, in sentences."""
+    """`says`: what the picture shows, in sentences. `hidden`: how much it does not show."""
 
     nodes: tuple[Node[C], ...]
     edges: tuple[Edge, ...]
     says: tuple[C, ...] = ()
+    hidden: C | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ def convert_graph(graph: Graph[C], change: Callable[[C], D]) -> Graph[D]:
         Node(node.kind, change(node.title), tuple(map(change, node.lines)), node.count, node.mark)
         for node in graph.nodes
     )
-    return Graph(nodes, graph.edges, tuple(map(change, graph.says)))
+    hidden = None if graph.hidden is None else change(graph.hidden)
+    return Graph(nodes, graph.edges, tuple(map(change, graph.says)), hidden)
 
 
 def convert_plot(plot: Plot[C], change: Callable[[C], D]) -> Plot[D]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from qqdiag.report.causes import Causes
@@ -25,6 +26,7 @@ def arcs(known: Causes, reads: dict[int, int]) -> list[Arc[Key]]:
     for task in known.python.tasks[:_MOST]:
         if unfinished(task):
             found |= dict.fromkeys(_of_task(known, task, reads, loops.get(task.loop)))
+    found = _without_lone_futures(found)
     held = dict.fromkeys(arc.target for arc in found if arc.target[0] is Kind.LOCK)
     for lock in held:
         found |= dict.fromkeys(Arc(lock, (Kind.TASK, task), Link.HELD) for task in _holders(known, lock[1]))
@@ -33,6 +35,12 @@ def arcs(known: Causes, reads: dict[int, int]) -> list[Arc[Key]]:
         if current in known.tasks:
             found[Arc(key, (Kind.TASK, current), Link.RUNS)] = None
     return list(found)
+
+
+def _without_lone_futures(found: dict[Arc[Key], None]) -> dict[Arc[Key], None]:
+    """A future for which one task alone waits says no more than that task's own box."""
+    waiting = Counter(arc.target for arc in found)
+    return {arc: None for arc in found if arc.target[0] is not Kind.FUTURE or waiting[arc.target] > 1}
 
 
 def _holders(known: Causes, lock: int) -> list[int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from qqdiag.report.code import code_of
 from qqdiag.snapshot import Level, Python, Task
 
 _DEEPEST = 12  # edges from task to task that are followed
+_MOST_STEPS = 100_000  # of shapes that are looked at: gathers of gathers have more ways down than can be gone
 
 Shape = tuple[object, ...]
 
@@ -29,8 +30,9 @@ def groups(python: Python, culprits: set[int], known: set[int], endless: Collect
     """
     tasks = {task.address: task for task in python.tasks}
     shapes: dict[Shape, list[Task]] = {}
+    left = iter(range(_MOST_STEPS))
     for task in _roots(tasks):
-        shape = task.address in endless, _shape(python, tasks, task, ())
+        shape = task.address in endless, _shape(python, tasks, task, (), left)
         shapes.setdefault(shape, []).append(task)
     found = [_group(tasks, members, culprits) for members in shapes.values()]
 
@@ -97,17 +99,19 @@ def number(task: Task) -> int:
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
 
 
-def _shape(python: Python, tasks: dict[int, Task], task: Task, path: tuple[int, ...]) -> Shape:
-    """What a tree looks like when it is drawn, without names and addresses."""
+def _shape(python: Python, tasks: dict[int, Task], task: Task, path: tuple[int, ...], left: Iterator[int]) -> Shape:
+    """What a tree looks like when it is drawn, without names and addresses; without its lower parts when the steps
+    that are `left` are used up."""
     if task.address in path:
         return ("ring", path.index(task.address))
+    more = next(left, None) is not None
     leaf = task.leaf
     end: tuple[object, ...] = ()
     if leaf:
         end = leaf.kind.reveal(), leaf.state.reveal(), leaf.deadline_at is None, leaf.job, leaf.fd is None
     inner: tuple[object, ...] = ()
-    if len(path) < _DEEPEST:
-        inner = tuple(_shape(python, tasks, other, (*path, task.address)) for other in below(tasks, task))
+    if more and len(path) < _DEEPEST:
+        inner = tuple(_shape(python, tasks, other, (*path, task.address), left) for other in below(tasks, task))
     return task.state.reveal(), tuple(_step(python, level) for level in task.chain), end, inner
 
 

@@ -48,10 +48,10 @@ def wait_graph(snapshot: Snapshot, diagnosis: Diagnosis) -> Graph[Cell] | None:
     drawn = _chosen(seen, groups)
     if not drawn:
         return None
-    source = Captions(seen.known, ages(snapshot), _roles(sample), _futures(seen.known))
+    source = Captions(seen.known, ages(snapshot), _roles(sample), _futures(seen.known), _lone(seen))
     nodes = tuple(_node(seen, source, group) for group in drawn)
     hidden = [key for group in groups if group not in drawn for key in group]
-    return Graph(nodes, _edges(seen, drawn), _sentences(seen, hidden))
+    return Graph(nodes, _edges(seen, drawn), _sentences(seen), _count(hidden))
 
 
 def _look(sample: Sample, python: Python, diagnosis: Diagnosis) -> _Seen:
@@ -154,7 +154,7 @@ def _edges(seen: _Seen, drawn: list[list[Key]]) -> tuple[Edge, ...]:
     return tuple(found)
 
 
-def _sentences(seen: _Seen, hidden: list[Key]) -> tuple[Cell, ...]:
+def _sentences(seen: _Seen) -> tuple[Cell, ...]:
     says: list[Cell] = [_ring(seen, ring) for ring in seen.rings[:_MOST_RINGS]]
     if len(seen.rings) > _MOST_RINGS:
         says.append(Say("{count} more rings", count=len(seen.rings) - _MOST_RINGS))
@@ -162,10 +162,12 @@ def _sentences(seen: _Seen, hidden: list[Key]) -> tuple[Cell, ...]:
     blocked = _blocked(seen, culprits)
     if blocked:
         says.append(Say("{names} cannot go on before what is marked does", names=names_of(seen.known, blocked)))
-    tasks = sum(key[0] is Kind.TASK for key in hidden)
-    if tasks:
-        says.append(Say("not drawn, for want of room: {count} tasks", count=tasks))
     return tuple(says)
+
+
+def _count(hidden: list[Key]) -> Say | None:
+    tasks = sum(key[0] is Kind.TASK for key in hidden)
+    return Say("Not drawn, for want of room: {count} tasks.", count=tasks) if tasks else None
 
 
 def _ring(seen: _Seen, ring: list[Key]) -> Say:
@@ -199,6 +201,17 @@ def _roles(sample: Sample) -> dict[int, Say]:
         if adapter.heartbeat is not None:
             roles[adapter.heartbeat] = Say("heartbeat of {platform}", platform=adapter.platform)
     return roles
+
+
+def _lone(seen: _Seen) -> set[int]:
+    """Tasks that wait for a plain future of their own."""
+    sources = {arc.source[1] for arc in seen.arcs if arc.source[0] is Kind.TASK}
+    waiting = [task for task in seen.known.python.tasks if task.leaf is not None and task.address not in sources]
+    return {
+        task.address
+        for task in waiting
+        if task.leaf is not None and task.leaf.kind.reveal() not in ("timer", "nothing", "lock", "semaphore")
+    }
 
 
 def _futures(known: Causes) -> dict[int, Say]:

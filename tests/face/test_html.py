@@ -118,6 +118,19 @@ def test_tasks_that_wait_for_each_other_are_drawn_as_a_ring(chromium: Browser, d
     assert len({box["y"] for box in ringed}) > 1
 
 
+INSIDE = """[...document.querySelectorAll(".graph .box")].every((box) => {
+  const face = box.querySelector(".face").getBBox();
+  return [...box.querySelectorAll("text")].map((text) => text.getBBox()).every((text) =>
+    text.x >= face.x && text.x + text.width <= face.x + face.width &&
+    text.y >= face.y && text.y + text.height <= face.y + face.height);
+})"""
+
+
+@pytest.mark.lab
+def test_texts_stay_in_their_boxes(chromium: Browser, deadlock: Path) -> None:
+    assert chromium.tab(deadlock).evaluate(INSIDE)
+
+
 @pytest.mark.lab
 def test_the_culprit_stands_out(chromium: Browser, deadlock: Path) -> None:
     strokes = chromium.tab(deadlock).evaluate(

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting only: without it the page says the same.
+// Comfort only: without it the page says the same.
 const UNITS = {"": 1, "%": 1, ms: 1e-3, s: 1, m: 60, h: 3600, d: 86400, B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12};
 const AMOUNT = /^-?[\d.]+( (ms|s|m|h|d|B|kB|MB|GB|TB|%))?( [\d.]+ (s|m|h))?$/;
 const amount = (text) => {
@@ -29,6 +29,14 @@ for (const table of document.querySelectorAll("table")) {
       table.tBodies[0].append(...(down ? rows.reverse() : rows));
     });
   });
+}
+// A picture that is too wide for the page is scrolled to what is marked.
+const marked = [...document.querySelectorAll(".graph .bad.box, .graph .warn.box")];
+if (marked.length) {
+  const frame = marked[0].closest(".scroll");
+  const right = Math.max(...marked.map((box) => box.getBoundingClientRect().right));
+  const beyond = right - frame.getBoundingClientRect().right;
+  if (beyond > 0) frame.scrollLeft += beyond + 24;
 }
 // What is jumped to is opened.
 const open = () => {
