@@ -27,11 +27,20 @@ gateway_python = lab_conftest().gateway_python
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    from matrix_table import ROW, table
+    from matrix_table import LESS_ROW, ROW, less_table, summary, table
 
-    reports = [one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, [])]
-    rows = sorted(value for one in reports for key, value in getattr(one, "user_properties", ()) if key == ROW)
-    if rows:
-        terminalreporter.section("the lab's gateways and signatures")
-        for line in table(rows):
-            terminalreporter.line(line)
+    for key, title, printed in (
+        (ROW, "the lab's gateways and signatures", table),
+        (LESS_ROW, "the lab's gateways with a part of the evidence taken away", less_table),
+        (ROW, "the signatures: found where the fault is, and where it is not", summary),
+    ):
+        rows = rows_of(terminalreporter, key)
+        if rows:
+            terminalreporter.section(title)
+            for line in printed(rows):
+                terminalreporter.line(line)
+
+
+def rows_of(reporter: pytest.TerminalReporter, name: str) -> list[list[str]]:
+    reports = [one for outcome in ("passed", "failed") for one in reporter.stats.get(outcome, [])]
+    return sorted(value for one in reports for key, value in getattr(one, "user_properties", ()) if key == name)

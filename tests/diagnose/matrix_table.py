@@ -1,20 +1,26 @@
-"""One row a lab gateway, one column a signature; and a finding in words, for a test that fails."""
+"""The tables of lab gateways and signatures, and a finding in words, for a test that fails."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from qqdiag.finding import Diagnosis, Finding, Severity
 from qqdiag.model import Say, Text
 from qqdiag.signatures import signatures
 
-ROW = "lab-row"  # key of a user property: it travels from a pytest-xdist worker with the report
+ROW, LESS_ROW = "lab-row", "lab-less-row"  # keys of user properties: they travel from a pytest-xdist worker
+FIXED = ("case", "fault", "seconds", "verdict")  # the columns before the signatures
+LESS = ("memory", "logs", "sockets", "process", "second sample", "wchan", "tcp_info")
+HEALTHY = "none"
 MARKS = {Severity.HANG: "HANG", Severity.DEGRADED: "degraded", Severity.INFO: "info"}
+GRAVE = {MARKS[Severity.HANG], MARKS[Severity.DEGRADED]}
 
 
-def row(case: str, diagnosis: Diagnosis, seconds: float) -> list[str]:
-    """The case, the seconds to the verdict, the verdict, then a mark for each signature."""
-    return [case, f"{seconds:.2f}", diagnosis.verdict, *(mark(one.ID, diagnosis) for one in signatures())]
+def row(case: str, fault: Collection[str], diagnosis: Diagnosis, seconds: float) -> list[str]:
+    """The case, what fails in it (any of these; nothing: all is well), the seconds to the verdict, the verdict, then a
+    mark for each signature."""
+    said = [mark(one.ID, diagnosis) for one in signatures()]
+    return [case, " or ".join(sorted(fault)) or HEALTHY, f"{seconds:.2f}", diagnosis.verdict, *said]
 
 
 def mark(signature: str, diagnosis: Diagnosis) -> str:
@@ -30,7 +36,32 @@ def mark(signature: str, diagnosis: Diagnosis) -> str:
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """The rows below their heading, in columns."""
-    lines = [["case", "seconds", "verdict", *(one.ID for one in signatures())], *rows]
+    return columns([[*FIXED, *(one.ID for one in signatures())], *rows])
+
+
+def summary(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Each signature: how many of the states with its fault it found, how many of the others it took for one, and the
+    seconds to the verdict (the median, the longest) where it was found."""
+    lines = [["signature", "found", "of", "false", "of", "seconds", "longest"]]
+    for at, one in enumerate(signatures(), len(FIXED)):
+        with_it = [row for row in rows if one.ID in row[1].split(" or ")]
+        without_it = [row for row in rows if row[1] == HEALTHY]
+        found = [row for row in with_it if row[at] not in ("-", "?")]
+        false = [row for row in without_it if row[at].strip("()") in GRAVE]
+        took = sorted(float(row[2]) for row in found)
+        times = [f"{took[len(took) // 2]:.2f}", f"{took[-1]:.2f}"] if took else ["", ""]
+        lines.append([one.ID, str(len(found)), str(len(with_it)), str(len(false)), str(len(without_it)), *times])
+    well = {row[0].split()[0] for row in rows if row[1] == HEALTHY}
+    taken = [row[0] for row in rows if row[1] == HEALTHY and GRAVE & {cell.strip("()") for cell in row[len(FIXED) :]}]
+    return [*columns(lines), f"healthy or look-alike states: {len(well)}, taken for a failure: {len(taken)}"]
+
+
+def less_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """What is said of each case with all evidence, and with one part of it taken away."""
+    return columns([["case", "with all", *(f"no {name}" for name in LESS)], *rows])
+
+
+def columns(lines: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 

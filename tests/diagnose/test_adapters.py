@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from less_evidence import without_evidence
 from matrix_table import words
 from msgspec.structs import replace
 from peers import websocket_server
-from test_matrix import without_evidence
 
 from qqdiag.diagnose import diagnose
 from qqdiag.finding import Diagnosis, Severity
