@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -128,6 +129,7 @@ def _candidates(logger: str, paths: list[str]) -> list[str]:
     return [path for stem in stems for path in (f"{stem}.py", f"{stem}/__init__.py")]
 
 
+@lru_cache(SOURCES_MAX)  # who watches looks again and again
 def _parsed(path: str, data: bytes) -> Source:
     """By a child with limits; nothing where it fails."""
     command = [sys.executable, "-I", "-S", logcalls.__file__]

@@ -108,3 +108,31 @@ def test_raw_is_for_the_operator(hung: Patient, hermes_python: Path) -> None:
     folder = str(hermes_python.parent.parent)
     assert f"{folder}/" in told.stdout
     assert folder not in qqdiag("inspect", hung.pid).stdout
+
+
+def test_log_lines_are_told_by_the_calls_that_wrote_them(hung: Patient, hermes_python: Path) -> None:
+    """Each line of its log, by the text of the installed source: the phrase of the event stands in that very call."""
+    told = report(hung.pid)
+    logs = told["snapshot"]["logs"]
+    lines = [line for file in logs["files"] for line in file["last"] if line["level"]]
+    known = [line for line in lines if line["template"] is not None]
+    assert len(known) > 0.9 * len(lines) > 9
+    announced = next(event for event in logs["files"][0]["events"] if event["event"] == "reconnecting")
+    template = logs["templates"][announced["template"]]
+    assert template["path"].endswith("gateway/platforms/qqbot/adapter.py")
+    (installed,) = hermes_python.parent.parent.glob(f"lib/python3*/site-packages/{template['path']}")
+    call = "".join(installed.read_text().splitlines()[template["line"] - 1 : template["line"] + 2])
+    assert "Reconnecting in %ds (attempt %d)" in call
+    assert_public(json.dumps(told), hung)
+
+
+def test_the_timeline_is_in_every_format(hung: Patient) -> None:
+    told = report(hung.pid)
+    assert (told["timeline"]["cycle"], told["timeline"]["unread"]) == (None, 0)
+    episode = told["timeline"]["episodes"][-1]
+    assert (episode["cause"], episode["back"], episode["attempts"]) == ("error", None, 1)
+    for form in ("md", "text"):
+        page = qqdiag("report", "--format", form, hung.pid).stdout
+        assert "connections lost, by the agent log" in page
+        assert "gateway/platforms/qqbot/adapter.py:" in page
+        assert_public(page, hung)
