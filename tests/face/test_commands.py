@@ -251,7 +251,7 @@ def test_raw_says_private_in_the_first_line(gateway: int) -> None:
 
 
 @pytest.mark.parametrize(("option", "private"), [("--no-redact", True), ("--raw", True), ("--redact", False)])
-@pytest.mark.parametrize("form", ["md", "text", "json"])
+@pytest.mark.parametrize("form", ["md", "text", "html", "json"])
 def test_a_report_is_private_only_when_asked(gateway: int, option: str, private: bool, form: str) -> None:
     done = qqdiag("report", str(gateway), option, "--format", form, "--interval", "0")
     assert done.returncode == 0, done.stderr

@@ -422,3 +422,12 @@ def test_a_leaking_conversion_is_stopped_though_it_is_escaped(monkeypatch: pytes
     secret = "<&'\">&<'&\">\"&'><"
     with pytest.raises(LeakRefused):
         page(plant(made.snapshot(), lambda kind: secret if kind is Name else None))
+
+
+def test_what_makes_the_page_is_loaded_for_the_page_alone() -> None:
+    """`qqdiag --help` and `inspect` do not pay for it."""
+    program = (
+        "import sys; from qqdiag.cli import run; run(['report', '--help']); import qqdiag.publish; "
+        "sys.exit('jinja2' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0

@@ -65,6 +65,13 @@ def test_a_wheel_brings_every_runbook(unpacked_wheel: Path) -> None:
     assert int(count) == len(signatures())
 
 
+def test_a_wheel_brings_what_the_html_page_is_made_of(unpacked_wheel: Path) -> None:
+    pages = Path("qqdiag/render/pages")
+    ours = {path.name: path.read_bytes() for path in (ROOT / pages).iterdir()}
+    assert {path.name: path.read_bytes() for path in (unpacked_wheel / pages).iterdir()} == ours
+    assert "page.html" in ours
+
+
 def test_a_wheel_brings_no_test_and_no_benchmark(unpacked_wheel: Path) -> None:
     assert sorted(path.name for path in unpacked_wheel.iterdir() if not path.name.endswith(".dist-info")) == ["qqdiag"]
 
