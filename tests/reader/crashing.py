@@ -1,5 +1,6 @@
 """A program with a few tasks that crashes when it is told to: by a null pointer in a C call (`segv`) or by abort()
-(`abort`), in a task or in the thread of an executor. For CPython 3.9 and later.
+(`abort`), in a task (`task`), in the thread of an executor (`thread`) or in a task of a second thread's loop, below a
+call of C (`loop`). For CPython 3.9 and later.
 """
 
 from __future__ import annotations
@@ -31,7 +32,14 @@ async def serves() -> None:
 
 
 async def handles() -> None:
+    if WHERE == "loop":
+        sorted([0], key=below_c)
     crash()
+
+
+def below_c(_: int) -> int:
+    crash()
+    return 0
 
 
 async def crashes() -> None:
@@ -50,4 +58,8 @@ async def main() -> None:
 
 if __name__ == "__main__":
     HOW, WHERE = sys.argv[1:]
+    if WHERE == "loop":
+        second = threading.Thread(target=lambda: asyncio.run(main()))
+        second.start()
+        second.join()
     asyncio.run(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from test_core import python_of, said
 
 from qqdiag.collect import core as core_files
 from qqdiag.model import Missing
-from qqdiag.snapshot import Python, Snapshot
+from qqdiag.snapshot import Python, Snapshot, Task
 
 SIGNALS = {"segv": 11, "abort": 6}
 
@@ -72,6 +73,46 @@ def test_where_it_crashed(name: str, how: str, where: str, tmp_path: Path) -> No
         assert frames[native][: len(inner)] == inner
     others = [task for task in python.tasks if task.address in patient.truth["tasks"]]
     assert [task.chain[0].name.reveal() for task in others] == ["serves"] * 3
+
+
+@pytest.mark.parametrize("name", ["3.11", "3.14", "3.15"])
+def test_what_gcore_leaves_of_a_task_that_runs(name: str, tmp_path: Path) -> None:
+    """gdb before 18 leaves out the stacks of threads behind a guard page of glibc 2.42. Python's frames lie elsewhere:
+    the thread's are there down to its first call of C, and of the task's coroutines the outermost. Both are said to be
+    cut."""
+    found = interpreters.find(name)
+    if found is None:
+        pytest.skip(interpreters.CURE[name])
+    if shutil.which("gcore") is None:
+        pytest.skip("install gcore: apt-get install gdb")
+    with patients.start(found.path, "crashing.py", "segv", "loop") as patient:
+        patient.hear()
+        live = patients.read_until(
+            patient.pid, lambda python: any("crash" in names for names in stacks(python).values())
+        )
+        core = cores.by_gcore(patient, tmp_path)
+    python = python_of(core_files.collect(core))
+    core.unlink()
+    (was,), (crashes,) = ([task for task in each.tasks if task.name.reveal() == "crashes"] for each in (live, python))
+    assert levels(live, was) == [("running", "crashes"), ("running", "handles")]
+    (thread,) = (thread for thread in python.threads if thread.loop == crashes.loop)
+    frames, whole = stacks(python)[thread.native_id], stacks(live)[thread.native_id]
+    assert frames == whole[: len(frames)]
+    assert frames[:2] == ["crash", "below_c"]
+    holes = [said(doubt) for doubt in python.doubts if "zeros where stacks were" in doubt.template]
+    assert thread.truncated == (frames != whole) == bool(holes)
+    if holes:
+        assert levels(python, crashes) == levels(live, was)[:1]
+        assert [said(doubt) for doubt in crashes.doubts] == ["The task runs, but no thread's stack has its coroutine."]
+        assert frames == ["crash", "below_c"]
+    else:
+        assert levels(python, crashes) == levels(live, was)
+        assert frames[2:4] == ["handles", "crashes"]
+        assert not crashes.doubts
+
+
+def levels(python: Python, task: Task) -> list[tuple[str, str]]:
+    return [(task.state.reveal(), level.name.reveal()) for level in task.chain]
 
 
 def test_the_command(tmp_path: Path) -> None:
