@@ -20,9 +20,15 @@ def shape_of(info: TypeInfo, profiles: Sequence[Profile]) -> tuple[Profile, Adap
     """The profile and shape that fit a type or one that it derives from."""
     for profile in profiles:
         for shape in profile.adapters:
-            if f"{shape.module}.{shape.type_name}" in info.bases:
+            if _fits(info, shape):
                 return profile, shape
     return None
+
+
+def _fits(info: TypeInfo, shape: AdapterShape) -> bool:
+    if shape.base:
+        return shape.base in info.bases and shape.type_name in ("", info.qualname)
+    return f"{shape.module}.{shape.type_name}" in info.bases
 
 
 def read(runtime: Runtime, address: int, profiles: Sequence[Profile]) -> Adapter:

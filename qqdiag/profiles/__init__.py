@@ -24,6 +24,7 @@ class AdapterShape:
     type_name: str  # __qualname__ of its class
     module: str  # __module__ of its class
     attributes: dict[str, str]
+    base: str = ""  # or by its name alone below this class, whatever its module; without a name any class below it
     heartbeat_answered: bool = False  # its protocol answers each heartbeat
     send_waits: str = ""  # its method in which a send waits for the connection
 

@@ -29,12 +29,47 @@ QQBOT = AdapterShape(
     send_waits="_wait_for_reconnection",
 )
 
+# Other platforms have this much in common (gateway/platforms/base.py). From 0.17.0 on most are plugins, in modules of
+# other names; those with a WebSocket of their own kept their class's name and attributes.
+_BASE = "gateway.platforms.base.BasePlatformAdapter"
+_COMMON = {"running": "_running", "fatal": "_fatal_error_code", "retryable": "_fatal_error_retryable"}
+_WEBSOCKET = {**_COMMON, "websocket": "_ws", "listener": "_listen_task"}
+
+
+def _other(platform: str, type_name: str, attributes: dict[str, str]) -> AdapterShape:
+    return AdapterShape(platform=platform, type_name=type_name, module="", attributes=attributes, base=_BASE)
+
+
+OTHERS = (
+    _other("homeassistant", "HomeAssistantAdapter", _WEBSOCKET),
+    _other("wecom", "WeComAdapter", {**_WEBSOCKET, "heartbeat": "_heartbeat_task"}),
+    _other("mattermost", "MattermostAdapter", {**_WEBSOCKET, "listener": "_ws_task"}),
+    _other("other", "", _COMMON),
+)
+_PLATFORMS = (
+    *(
+        "local",
+        "telegram",
+        "discord",
+        "whatsapp",
+        "slack",
+        "signal",
+        "matrix",
+        "email",
+        "sms",
+        "dingtalk",
+        "api_server",
+    ),
+    *("webhook", "msgraph_webhook", "feishu", "wecom_callback", "weixin", "bluebubbles", "yuanbao", "irc", "teams"),
+    *("google_chat", "line", "simplex", "photon", "raft", "ntfy"),
+)
+
 PROFILE = Profile(
     id="hermes",
     argv=("hermes", "hermes_cli.main", "hermes_cli", "hermes-gateway"),
     home_variable="HERMES_HOME",
     default_home=".hermes",
-    adapters=(QQBOT,),
+    adapters=(QQBOT, *OTHERS),
     log_files={
         "agent": "logs/agent.log",
         "gateway": "logs/gateway.log",
@@ -88,6 +123,7 @@ PROFILE = Profile(
     state_file="gateway_state.json",
     state_words=frozenset(
         (
+            *_PLATFORMS,
             *("starting", "running", "draining", "stopped", "startup_failed", "degraded"),
             *("connecting", "connected", "disconnected", "retrying", "fatal", "paused", "disabled"),
             *("qq_banned", "qq_offline/sandbox-only", "qq_quick_disconnect", "qq_missing_dependency"),

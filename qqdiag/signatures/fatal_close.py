@@ -35,7 +35,9 @@ def match(view: View) -> Match | NoMatch | Unknown:
 
 
 def _is_fatal(adapter: Adapter) -> bool:
-    return any(one.name.reveal() == "fatal" and one.truth for one in adapter.attributes)
+    """Whether it is one after which nobody tries again: some adapters say that of theirs."""
+    truths = {one.name.reveal(): one.truth for one in adapter.attributes}
+    return bool(truths.get("fatal")) and not truths.get("retryable")
 
 
 def _episode(view: View) -> list[LogEvent]:

@@ -40,6 +40,8 @@ from hermes_healthy import (
     recovered,
     slow_model,
 )
+from hermes_homeassistant import CLOSING as CLOSING_ELSEWHERE
+from hermes_homeassistant import close_hang_elsewhere, home_assistant
 from hermes_machine import another_gateway, logs_on_a_disk_of_their_own, refused, stalled, thaw
 from hermes_patient import FIRST_BEAT, Case
 from hermes_skew import SKEWED, connect_broken
@@ -78,6 +80,13 @@ PLAIN = (
         Setting(constants={"CONNECT_TIMEOUT_SECONDS": CLOSE_TIMEOUT}),
         {"answer_close": False, "chatter": CLOSE_TIMEOUT / 4},
         chain=CLOSING,
+    ),
+    Case(
+        "close-hang-homeassistant",
+        close_hang_elsewhere,
+        frozenset({"close-hang"}),
+        surroundings=home_assistant,
+        chain=CLOSING_ELSEWHERE,
     ),
     Case("not-ready", not_ready, frozenset({"not-ready"}), BEATING_SOON, chain=LISTENER),
     Case("session-forgotten", session_forgotten, frozenset({"session-zombie"}), BEATING_SOON, chain=LISTENER),
