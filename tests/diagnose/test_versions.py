@@ -37,8 +37,8 @@ class Mended(QQAdapter):
 
 
 @contextmanager
-def running(program: Path, port: int) -> Iterator[int]:
-    process = subprocess.Popen([sys.executable, program, "beating", str(port)], stdout=subprocess.PIPE, text=True)
+def running(program: Path, port: int, state: str = "beating") -> Iterator[int]:
+    process = subprocess.Popen([sys.executable, program, state, str(port)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         assert process.stdout.readline(), "it ended before it was ready"
@@ -128,6 +128,30 @@ def test_a_capture_keeps_them(port: int, tmp_path: Path) -> None:
         capture.write(file, recording)
     assert isinstance(recording.snapshot.faults, list)
     assert capture.open(file).faults == recording.snapshot.faults
+
+
+def inspected(pid: int, *options: str) -> str:
+    command = [sys.executable, "-m", "qqdiag", "inspect", str(pid), "--interval", "0.3", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+
+
+def test_it_is_told_beside_the_adapter_and_beside_the_finding(port: int) -> None:
+    has = f"has send-waits (send-waiting), {{}}:{last_line(PROGRAM, '_wait_for_reconnection')}: a send waits for "
+    with running(PROGRAM, port, "send-waiting") as pid:
+        public, private = inspected(pid), inspected(pid, "--raw")
+    assert public.count(has.format("diagnose/adapters.py")) == 2
+    assert f"this adapter's source {has.format('diagnose/adapters.py')}" in public
+    assert "its source has the known faults of no release of hermes-agent" in public
+    assert "not recognised, so it may have spins, " in public
+    assert has.format(PROGRAM) in private
+
+
+def test_where_the_source_is_not_it_is_said(port: int, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    shutil.copy(PROGRAM, program)
+    with running(program, port) as pid:
+        program.unlink()
+        assert "known faults: not looked for, the adapter's source is not there" in inspected(pid)
 
 
 def test_a_program_without_an_adapter_has_none() -> None:
