@@ -34,6 +34,18 @@ def resumed(lab: Lab) -> dict[str, Any]:
     return until("polling", lambda: outside.polling(lab.gateway.pid))
 
 
+def storm(lab: Lab) -> dict[str, Any]:
+    """The service closes each connection as soon as it has its session; then it lets one be (F15)."""
+    for connections in range(2, 7):
+        lab.server.close(4000)
+        _opened_anew(lab, connections)
+    return until("polling", lambda: outside.polling(lab.gateway.pid))
+
+
+def _opened_anew(lab: Lab, connections: int) -> None:
+    lab.server.until("a session", lambda seen: seen["open"] == 1 and seen["dispatched"] >= connections)
+
+
 def other_platform(lab: Lab) -> dict[str, Any]:
     """The host has tried to connect another platform, twice."""
     lab.fact("as-told")
@@ -65,6 +77,15 @@ PROFILED: tuple[Case, ...] = (
         healthy=True,
         facts=(READY, ("resumed", 0.5)),
         **ZOMBIE,
+    ),
+    Case(
+        "flapping",
+        "each connection is lost as soon as it is made, and is made anew a second later",
+        storm,
+        facts=(READY,),
+        hosted=True,
+        without=("quick-disconnect",),
+        timing={"delays": [1.0]},
     ),
     Case(
         "connect-broken",

@@ -47,6 +47,7 @@ ACCEPTED: dict[str, tuple[set[str], set[str]]] = {
     "reconnect-stuck": ({"reconnect-stuck"}, set()),
     "log-blocked": ({"log-blocked"}, set()),
     "session-zombie": ({"session-zombie"}, {"flapping"}),  # each Resume ends its connection
+    "flapping": ({"flapping"}, set()),
     "connect-broken": ({"connect-broken"}, set()),
     "process-stopped": ({"process-stopped"}, set()),
     "await-deadlock": ({"await-deadlock"}, set()),
