@@ -57,12 +57,11 @@ class _Part:
 
 
 def layout(width: int, heights: Sequence[int], edges: Sequence[Pair]) -> Layout:
-    """Boxes that are all `width` wide, of the given heights."""
+    """Boxes that are all `width` wide, of the given heights. What is connected with the first comes first."""
     corners: dict[int, Point] = {}
     routes: dict[int, Route] = {}
     left = top = shelf = right = 0
-    found = [_part(nodes, width, heights, edges) for nodes in parts(len(heights), edges)]
-    for part in sorted(found, key=lambda part: len(part.nodes) == 1):  # single boxes last
+    for part in [_part(nodes, width, heights, edges) for nodes in parts(len(heights), edges)]:
         if left and left + part.width > max(WIDEST, right):
             left, top, shelf = 0, top + shelf + 2 * BETWEEN_BOXES, 0
         placed = _corners(part, width, heights, left, top)
