@@ -156,11 +156,11 @@ def record(
     return Recording(_snapshot(target.pid, samples, once, monitored, heap), tuple(memories), _memory_of(whole))
 
 
-def look(target: Live, known: Known, limit: float = LIMIT) -> Sample:
+def look(target: Live, known: Known, limit: float = LIMIT, *, pause: bool = True) -> Sample:
     """One sample by itself, within `limit` seconds. Raises as `take`."""
     with ExitStack() as stack:
-        tracer = _tracer(target.pid, stack)
-        sample, _ = _sample(target, time.monotonic() + limit, True, tracer, known, lambda name: None)
+        tracer = _tracer(target.pid, stack) if pause else None
+        sample, _ = _sample(target, time.monotonic() + limit, pause, tracer, known, lambda name: None)
     return sample
 
 

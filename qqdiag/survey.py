@@ -103,11 +103,12 @@ def _second(glimpse: Glimpse) -> Row | None:
         sample = look(glimpse.target, glimpse.known, LIMIT)
     except QqdiagError:
         return None
-    snapshot = _snapshot(glimpse.target.pid, [glimpse.sample, sample])
+    snapshot = snapshot_of(glimpse.target.pid, [glimpse.sample, sample])
     return _seen(glimpse.target.pid, snapshot, diagnose(snapshot))
 
 
-def _snapshot(pid: int, samples: list[Sample]) -> Snapshot:
+def snapshot_of(pid: int, samples: list[Sample]) -> Snapshot:
+    """What one or two looks show, without what `run.take` asks beside them."""
     pauses = [sample.python.pause for sample in samples if isinstance(sample.python, Python)]
     return Snapshot(
         origin=Word("live"),

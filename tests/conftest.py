@@ -28,7 +28,7 @@ PACKAGES = {  # by program
     "ip": "iproute2",
     "openssl": "openssl",
     "setpriv": "util-linux",
-    "systemd-cat": "systemd",
+    "systemd-cat": "systemd",  # and systemd-analyze
     "mkfs.ext4": "e2fsprogs",
     "gcc": "gcc libc6-dev",
     "gcore": "gdb",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from qqdiag.redact import Public, Shown, text_of
 from qqdiag.render.jsonout import encoded, plain
 
@@ -40,6 +42,11 @@ def objects(records: Sequence[Mapping[str, Public]]) -> str:
 def one_object(record: Public) -> str:
     """A document of its own."""
     return encoded(plain(record))
+
+
+def line(record: Mapping[str, Public]) -> str:
+    """One object in one line."""
+    return msgspec.json.encode({name: plain(value) for name, value in record.items()}).decode() + "\n"
 
 
 def _lines(cells: list[list[str]]) -> str:

@@ -45,6 +45,7 @@ access find target run capture pseudonym_key
 fixes patch
 lab
 attach doctor exits publish remedies survey
+watch
 cli __main__
 """
 PLACES = {part: place for place, line in enumerate(ARROW.split("\n")) for part in line.split()}

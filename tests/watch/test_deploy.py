@@ -1,0 +1,70 @@
+"""What deploy/ promises: its units start, its figures exist, its commands are commands."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from qqdiag.cli import cli
+from qqdiag.watch.metrics import Figures
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+UNIT = DEPLOY / "qqdiag-watch@.service"
+
+
+def options(command: list[str]) -> None:
+    """Fails where `qqdiag` with these words is no command line that it takes."""
+    name, *arguments = command
+    cli.commands[name].make_context(name, arguments)
+
+
+def test_the_unit_runs_a_command_line_that_is_one() -> None:
+    (line,) = re.findall(r"^ExecStart=(.+)$", UNIT.read_text(), re.MULTILINE)
+    program, *command = shlex.split(line)
+    assert program.endswith("/qqdiag")
+    options(command)
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze: apt-get install systemd")
+    text = UNIT.read_text().replace("/usr/local/bin/qqdiag", "/bin/true")
+    (tmp_path / "qqdiag-watch@.service").write_text(text)
+    (tmp_path / "hermes.service").write_text("[Service]\nExecStart=/bin/true\n")
+    command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / "qqdiag-watch@hermes.service")]
+    (tmp_path / "qqdiag-watch@hermes.service").write_text(text)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    about_it = [line for line in done.stderr.splitlines() if "qqdiag-watch" in line]
+    assert (done.returncode, about_it) == (0, [])
+
+
+def test_the_daemonset_and_the_image_run_command_lines_that_are_ones() -> None:
+    (args,) = re.findall(r"^ +args: \[(.+)\]$", (DEPLOY / "daemonset.yaml").read_text(), re.MULTILINE)
+    options([word.strip().strip('"') for word in args.split(",")])
+    (words,) = re.findall(r"^CMD (\[.+\])$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+    options(json.loads(words))
+
+
+@pytest.mark.parametrize("name", ["alerts.yml", "dashboard.json"])
+def test_every_figure_that_is_asked_for_is_served(name: str) -> None:
+    served = {metric.name for metric in Figures("127.0.0.1", 0).registry.collect()}
+    asked = set(re.findall(r"qqdiag_[a-z_]+", (DEPLOY / name).read_text()))
+    assert asked
+    assert {figure.removesuffix("_total") for figure in asked} <= served
+
+
+def test_the_dashboard_is_json_with_a_panel_for_each_figure() -> None:
+    panels = json.loads((DEPLOY / "dashboard.json").read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert all(panel["targets"][0]["expr"] for panel in panels)
+
+
+def test_the_readme_names_every_file() -> None:
+    told = (DEPLOY / "README.md").read_text()
+    assert all(f"`{path.name}`" in told for path in DEPLOY.iterdir() if path.name != "README.md")
