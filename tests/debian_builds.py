@@ -17,8 +17,15 @@ from debian_unstable import NotMade, mirror
 
 PYTHON = "python3.11"
 SUITE = "bookworm"  # the one that has it
-FLAVOURS = ("static", "debug", "padded-generators")
-PACKAGES = (f"lib{PYTHON}-minimal", f"lib{PYTHON}-stdlib", f"lib{PYTHON}-dev", f"lib{PYTHON}-dbg", f"{PYTHON}-dbg")
+FLAVOURS = ("static", "debug", "padded-generators", "shared-fixed")
+PACKAGES = (
+    f"lib{PYTHON}",
+    f"lib{PYTHON}-minimal",
+    f"lib{PYTHON}-stdlib",
+    f"lib{PYTHON}-dev",
+    f"lib{PYTHON}-dbg",
+    f"{PYTHON}-dbg",
+)
 # What is compiled anew of CPython's source, and what it includes.
 SOURCES = ("Programs/python.c", "Modules/_asynciomodule.c", "Modules/clinic/_asynciomodule.c.h")
 # Whatever knows the size of a generator, and where its frame lies in it.
@@ -48,6 +55,7 @@ def python(flavour: str) -> Path:
 
     static: as python-build-standalone makes it: libpython and `_asyncio` linked in, position independent, stripped.
     debug: Debian's, --with-pydebug. padded-generators: static, with one field more in the struct of coroutines.
+    shared-fixed: an executable at a fixed address (no PIE) with Debian's libpython beside it.
     """
     name = {"debug": f"{PYTHON}d"}.get(flavour, f"{PYTHON}-{flavour}")
     return root() / "usr" / "bin" / name
@@ -82,6 +90,7 @@ def make(folder: Path) -> None:
     fetch_source(folder)
     link(folder, "static", folder / "usr" / "include" / PYTHON)
     link(folder, "padded-generators", padded(folder), OF_GENERATORS)
+    link_shared(folder)
     for name, field in PADDED.items():
         compile_asyncio(folder, folder / "asyncio" / name, field)
     (folder / MARKER).write_text("\n".join([*FLAVOURS, *PADDED, *PACKAGES]))
@@ -144,6 +153,14 @@ def link(folder: Path, flavour: str, headers: Path, sources: tuple[str, ...] = (
     command += ["-o", str(folder / "usr" / "bin" / f"{PYTHON}-{flavour}")]
     archive = folder / CONFIG / f"lib{PYTHON}-pic.a"
     run([*command, *(str(folder / "source" / name) for name in files), str(archive), *LIBRARIES], folder)
+
+
+def link_shared(folder: Path) -> None:
+    """A small executable that is loaded where it was linked for, and finds libpython in a folder beside its own."""
+    command = [*compiler(folder, folder / "usr" / "include" / PYTHON), "-fno-pie", "-no-pie", "-s"]
+    command += ["-o", str(folder / "usr" / "bin" / f"{PYTHON}-shared-fixed"), str(folder / "source/Programs/python.c")]
+    (library,) = (folder / "usr" / "lib").glob(f"*/lib{PYTHON}.so.1.0")
+    run([*command, str(library), f"-Wl,-rpath,$ORIGIN/../lib/{library.parent.name}"], folder)
 
 
 def padded(folder: Path) -> Path:

@@ -61,6 +61,22 @@ def test_it_is_the_build_of_the_installer(request: pytest.FixtureRequest, zoos: 
     assert ".symtab" not in told
 
 
+def test_a_library_and_an_executable_at_a_fixed_address(request: pytest.FixtureRequest, zoos: Zoos) -> None:
+    """Neither a PIE nor static: what is read is in the library, wherever that was loaded."""
+    python = build(request, "shared-fixed").path
+    zoo = zoos(python)
+    found = patients.read(zoo.pid)
+    assert [word.reveal() for word in found.flavour] == ["shared"]
+    assert found.layout.reveal() == "measured-3.11"
+    check(zoo, found)
+    with LiveMemory(zoo.pid) as memory:
+        regions = [region for region in memory.regions() if region.path == str(python)]
+        assert regions[0].start == 0x400000
+        assert any("/libpython3.11.so" in region.path for region in memory.regions())
+    told = subprocess.run(["readelf", "-h", python], capture_output=True, text=True, check=True).stdout
+    assert "EXEC (Executable file)" in told
+
+
 # --- a field more ----------------------------------------------------------------------------------------------------
 
 
