@@ -78,13 +78,26 @@ def _journal(
 
 
 def _templates(root: str, uid: int, profile: Profile, sample: Sample | None) -> Templates:
-    """Of the sources of the code that was seen to run; none without memory."""
+    """Of the sources of the code that was seen to run; without its memory, of what lies where its program does."""
     process, python = (sample.process, sample.python) if sample else (None, None)
-    if not isinstance(process, Process) or not isinstance(python, Python):
-        return Templates([], lambda path: b"")
+    if not isinstance(process, Process):
+        return Templates((), lambda path: b"")
     began = time.time() - process.uptime
-    paths = [code.path.reveal() for code in python.codes]
+    paths = [code.path.reveal() for code in python.codes] if isinstance(python, Python) else _beside(root, process)
     return Templates(paths, lambda path: sources.text_of(root, path, uid, began), profile.state_words)
+
+
+def _beside(root: str, process: Process) -> list[str]:
+    """The packages of the environment whose program its command line names, as the first of its paths."""
+    found = []
+    for argument in process.argv[:4]:
+        base, program, _ = argument.reveal().partition("/bin/")
+        try:
+            names = rooted.names(root, f"{base}/lib") if program and base.startswith("/") else []
+        except OSError:
+            names = []
+        found += [f"{base}/lib/{name}/site-packages/any" for name in names if name.startswith("python3")]
+    return found
 
 
 def _opened(pid: int, root: str, path: str, uid: int, stack: ExitStack) -> int | Missing | None:

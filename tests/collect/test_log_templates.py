@@ -10,10 +10,16 @@ import time
 from pathlib import Path
 
 import pytest
+from collect_patients import patient
+from test_logs import IDLE, PROFILE, record
 
-from qqdiag.collect import logcalls, logtemplates
+from qqdiag.collect import logcalls, logs, logtemplates
+from qqdiag.collect import process as processes
 from qqdiag.collect.logtemplates import Templates
-from qqdiag.snapshot import LogArgument
+from qqdiag.model import Missing, Say
+from qqdiag.snapshot import LogArgument, Logs, Sample
+
+LACK = Missing(Say("not asked for"), Say("ask"))
 
 SOURCE = """\
 import logging
@@ -93,7 +99,7 @@ def test_each_line_is_of_the_call_that_wrote_it(package: Path) -> None:
     )
     known, seen = templates(package), {}
     records = written.stdout.splitlines()
-    for level, logger, line, message in (record.split("|", 3) for record in records if "|" in record):
+    for level, logger, line, message in (one.split("|", 3) for one in records if "|" in one):
         found = known.match(logger, level, message)
         seen[int(line)] = None if found is None else values(found[1])
         assert found is None or known.found[found[0]].line == int(line)
@@ -200,6 +206,28 @@ def test_what_is_read_is_bounded(package: Path) -> None:
         known.match(f"bot.platforms.m{number}", "INFO", "x")
     assert len(asked) <= 4 * logtemplates.SOURCES_MAX
     assert known.match("bot.platforms.large", "INFO", "x") is None
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_sources_lie_beside_the_program(tmp_path: Path, changed: bool) -> None:
+    """Without its memory: by the environment that its command line names. A source that was changed since is none."""
+    packages = tmp_path / "venv" / "lib" / "python3.99" / "site-packages" / "gateway"
+    packages.mkdir(parents=True)
+    (packages / "other.py").write_text("logger.info('[%s] Session resumed', name)\n")
+    (tmp_path / "venv" / "bin").mkdir()
+    python = tmp_path / "venv" / "bin" / "python"
+    python.symlink_to(sys.executable)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "agent.log").write_text(record(3, "Session resumed", logger="gateway.other"))
+    with patient(IDLE, python=str(python), environment={**os.environ, "BOT_HOME": str(tmp_path)}) as there:
+        if changed:
+            os.utime(packages / "other.py", (time.time() + 100,) * 2)
+        sample = Sample(taken_at=0.0, process=processes.collect(there.pid), sockets=LACK, python=LACK, gateway=LACK)
+        seen = logs.collect(there.pid, PROFILE, sample)
+    assert isinstance(seen, Logs)
+    assert [template.line for template in seen.templates] == ([] if changed else [1])
+    assert seen.files[0].last[0].template == (None if changed else 0)
+    assert seen.files[0].events[0].template == (None if changed else 0)
 
 
 def test_the_child_needs_nothing_of_the_package() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import os
+import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,9 @@ from matrix_table import words
 from msgspec.structs import replace
 
 from qqdiag.collect import logfiles
+from qqdiag.collect.loghistory import Old
 from qqdiag.diagnose import diagnose
-from qqdiag.episodes import cycle, episodes
+from qqdiag.episodes import cycle, episodes, timeline
 from qqdiag.finding import Confidence, Diagnosis, Finding, Match, NoMatch, Severity, Unknown
 from qqdiag.model import Word
 from qqdiag.profiles.hermes import PROFILE
@@ -120,6 +123,47 @@ def test_drops_as_rare_as_renewals_are_not_said_to_be_any(tmp_path: Path) -> Non
     diagnosis, findings = found(text_of(1800.0, 5, 60.0, ERROR), tmp_path)
     assert [(one.severity, one.confidence) for one in findings] == [(Severity.INFO, Confidence.POSSIBLE)]
     assert "is renewed" not in findings[0].summary.template, words(diagnosis)
+
+
+# As hermes-agent 0.14.0 writes it when the platform renews its connection, in seconds from the loss.
+RENEWED = (
+    (0.0, "WARNING", "WebSocket closed: code=4009 reason=Session timed out"),
+    (0.0, "INFO", "Session error (4009), clearing session for re-identify"),
+    (0.0, "INFO", "Reconnecting in 2s (attempt 1)..."),
+    (2.1, "INFO", "Access token refreshed, expires in 7200s"),
+    (2.4, "INFO", "WebSocket connected to wss://api.sgroup.qq.com/websocket"),
+    (2.4, "INFO", "Reconnected"),
+    (2.5, "INFO", "Identify sent"),
+    (2.6, "INFO", "Ready, session_id=abc"),
+)
+
+
+def test_a_day_of_renewals_lies_in_rotated_logs(tmp_path: Path) -> None:
+    """Half an hour apart, 48 times, over a log and two that were put aside, one of them packed."""
+    ages = [600 + 1800 * number + number * 7 % 40 for number in range(48)]
+    texts = ["".join(line(age - after, level, said) for age in reversed(part) for after, level, said in RENEWED)
+             for part in (ages[:10], ages[10:30], ages[30:])]  # fmt: skip
+    for name, text in zip(("gateway.log", "gateway.log.1", "gateway.log.2"), texts, strict=True):
+        (tmp_path / name).write_text(text)
+        written = datetime.datetime.strptime(text.splitlines()[-1][:23], PROFILE.time_format).timestamp()
+        os.utime(tmp_path / name, (written, written))
+    subprocess.run(["gzip", tmp_path / "gateway.log.2"], check=True)
+    with ExitStack() as stack:
+        names = ("gateway.log", "gateway.log.1", "gateway.log.2.gz")
+        current, *others = [stack.enter_context((tmp_path / name).open("rb")) for name in names]
+        older = [Old(file.name, file.name.endswith("gz"), file.fileno()) for file in others]
+        seen = logfiles.read(current.fileno(), "gateway", "gateway.log", PROFILE, None, time.time(), older)
+    logs = Logs(profile=Word(PROFILE.id), files=[seen])
+    diagnosis = diagnose(replace(snapshot(sample(at=NOW - 1), sample()), logs=logs))
+    (finding,) = (one for one in diagnosis.findings if one.id == "flapping")
+    assert (finding.severity, finding.confidence) == (Severity.INFO, Confidence.CERTAIN)
+    told = timeline(logs)
+    assert told is not None
+    assert told.cycle is not None
+    assert (len(told.episodes), told.unread) == (48, 0)
+    assert round(told.cycle.period / 60) == 30
+    assert told.cycle.upper - told.cycle.lower < 60
+    assert all(one.code == 4009 and one.gap == pytest.approx(2.6, abs=0.01) for one in told.episodes)
 
 
 def test_the_period_has_a_spread(tmp_path: Path) -> None:
