@@ -36,7 +36,7 @@ def read(runtime: Runtime, address: int, profiles: Sequence[Profile]) -> Adapter
     info = runtime.objects.type_of(address)
     profile, shape = shape_of(info, profiles) or _no_shape(info)
     own = runtime.objects.attributes(address)
-    rows = [_attribute(runtime, word, own.get(name)) for word, name in shape.attributes.items()]
+    rows = [_attribute(runtime, word, _at(runtime, own, path)) for word, path in shape.attributes.items()]
     held = {row.name.reveal(): row.address for row in rows if row.address is not None}
     return Adapter(
         profile=Word(profile.id),
@@ -49,6 +49,15 @@ def read(runtime: Runtime, address: int, profiles: Sequence[Profile]) -> Adapter
         heartbeat=_if(runtime, held.get("heartbeat"), websocket=False),
         methods=_methods(runtime, info, profile, shape),
     )
+
+
+def _at(runtime: Runtime, own: dict[str, int], path: str) -> int | None:
+    """The value at the end of a path of attributes."""
+    first, *rest = path.split(".")
+    here = own.get(first)
+    for name in rest:
+        here = runtime.objects.attribute(here, name) if here else None
+    return here
 
 
 def _methods(runtime: Runtime, info: TypeInfo, profile: Profile, shape: AdapterShape) -> list[Method]:

@@ -17,7 +17,7 @@ class AdapterShape:
     """How to recognise and read one platform adapter of a gateway.
 
     `attributes` maps our words (running, websocket, session, listener, heartbeat, heartbeat_interval, token_lock …)
-    to the adapter's attribute names.
+    to the adapter's attribute names, or paths of them, as in `connection.ws`.
     """
 
     platform: str

@@ -97,6 +97,7 @@ class Puppet:
 
     def __init__(self) -> None:
         self.line: Rope | Chain = Rope() if LIBRARY == "aiohttp" else Chain()
+        self.ear: asyncio.Task[None] | None = None
         self.strings: list[asyncio.Task[Any]] = []
 
     async def dance(self) -> None:
@@ -166,7 +167,7 @@ async def main() -> None:
     say("here")
     address = sys.stdin.readline().strip()
     await puppet.line.tie(address + PATHS.get(WAY, "/quiet"))
-    puppet.strings.append(asyncio.create_task(puppet.dance()))
+    puppet.ear = asyncio.create_task(puppet.dance())
     if WAY == "missing-ack":
         puppet.strings.append(asyncio.create_task(puppet.listen()))
     if WAY in ("half-open", "idle"):
