@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Missing, Say, Seconds
-from qqdiag.snapshot import PlatformState, Process, Sockets
+from qqdiag.snapshot import Logs, PlatformState, Process, Sockets
 from qqdiag.waits import ONE_SAMPLE, STOPPED, View
 from qqdiag.waits.kernel_threads import between, word
 from qqdiag.waits.starts import Start, own_start
@@ -33,7 +33,9 @@ def match(view: View) -> Match | NoMatch | Unknown:
     answers = [_at_a_lock(view), *_by_its_word(view)]
     if found := [answer for answer in answers if isinstance(answer, Finding)]:
         return Match(tuple(found[:1]))
-    lacks = tuple(answer for answer in answers if isinstance(answer, Missing))
+    logs = view.snapshot.logs  # of which the gateway's own word is a part
+    parts = (*answers, logs, logs.state if isinstance(logs, Logs) else None)
+    lacks = tuple(part for part in parts if isinstance(part, Missing))
     return Unknown(lacks) if lacks else NoMatch(Say("it waits for no lock of a file, and says of no start that failed"))
 
 

@@ -292,6 +292,13 @@ def test_a_gateway_that_came_up_or_may_yet(seen: Snapshot) -> None:
     assert nothing(startup_stuck, seen)
 
 
+def test_without_the_word_of_the_gateway_it_is_unknown() -> None:
+    seen = told("running", ("qqbot", "connected", None))
+    assert isinstance(seen.logs, Logs)
+    for logs in (ABSENT, replace(seen.logs, state=ABSENT)):
+        assert isinstance(startup_stuck.match(View(replace(seen, logs=logs))), Unknown)
+
+
 def test_the_state_file_of_another_process_says_nothing() -> None:
     seen = told("running", ("qqbot", "fatal", "qqbot-appid_lock"))
     assert nothing(startup_stuck, changed(seen, {"start_ticks": 2}))
