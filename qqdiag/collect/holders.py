@@ -9,6 +9,7 @@ from qqdiag.collect.reach import Reach
 from qqdiag.cpython.frames import RawFrame, frame_at, frame_of, locals_of
 from qqdiag.cpython.runtime import Runtime
 from qqdiag.memory.source import Unreadable
+from qqdiag.profiles import websocket_shapes
 from qqdiag.snapshot import RECEIVES, SENDS, Code, Python, PyThread, Task
 
 HOPS = 2  # a local's attribute's attribute: self.connection.ws
@@ -44,7 +45,8 @@ class Use:
 def holders(reach: Reach, python: Python) -> dict[int, Holding]:
     """By the address of each object of interest that the frames lead to."""
     held: dict[int, Holding] = {}
-    uses = [_use(code) for code in python.codes]
+    libraries = list(dict.fromkeys(f"/{shape.code}" for shape in websocket_shapes()))
+    uses = [_use(code, libraries) for code in python.codes]
     for task in python.tasks:
         if task.state.reveal() in ("pending", "running"):
             _task(reach, python, uses, task, held)
@@ -53,13 +55,13 @@ def holders(reach: Reach, python: Python) -> dict[int, Holding]:
     return held
 
 
-def _use(code: Code) -> Use:
+def _use(code: Code, libraries: list[str]) -> Use:
     calls = {call.reveal() for call in code.calls} | {code.name.reveal()}
     path = code.path.reveal()
     return Use(
         receives=bool(calls & RECEIVES),
         sends=bool(calls & SENDS),
-        library="/aiohttp/" in path or "/websockets/" in path,
+        library=any(code in path for code in libraries),
         skipped="/asyncio/" in path and "/site-packages/" not in path,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qqdiag.profiles import websocket_shapes
 from qqdiag.snapshot import Gateway, Task, WebSocket
 from qqdiag.waits import View, function
 
@@ -18,12 +19,9 @@ def readers(view: View, websocket: WebSocket) -> list[Task]:
 
 def in_library_receive(view: View, task: Task) -> bool:
     """Whether the task waits inside a WebSocket library's own receive, not in what handles a message."""
-    for level in task.chain:
-        path, name = function(view, level)
-        last = name.rpartition(".")[2]
-        if last in ("receive", "recv") and ("aiohttp/" in path or "websockets/" in path):
-            return True
-    return False
+    receives = {(shape.code, name) for shape in websocket_shapes() for name in shape.receives}
+    places = [(path, name.rpartition(".")[2]) for path, name in (function(view, level) for level in task.chain)]
+    return any(last == name and code in path for path, last in places for code, name in receives)
 
 
 def is_open(websocket: WebSocket) -> bool:
