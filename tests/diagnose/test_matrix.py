@@ -60,8 +60,6 @@ ACCEPTED: dict[str, tuple[set[str], set[str]]] = {
     "disk-stall-thread": ({"disk-stall"}, set()),
     "startup-stuck": ({"startup-stuck"}, set()),
 }
-# What may be said instead where no memory could be read: which of the two it is, takes the stack.
-OUTSIDE = {"hot-loop": {"loop-spinning"}}
 CAPTURED = "plain"  # of this kind each is written as a capture, and what is taken away is taken from that
 ALONE = ("busy",)  # judged before others run beside it: how much CPU it gets is what makes it busy
 RUNNING = ("busy", "hot-loop", "loop-spinning")  # it computes: on a crowded machine it may not stand still in time
@@ -156,9 +154,5 @@ def captured(recording: Recording, file: Path) -> Snapshot:
 
 def assert_all_less(case: Case, snapshot: Snapshot) -> list[str]:
     """What is said with a part of the evidence taken away, in the columns of the table."""
-    must, may = accepted(case)
-    answers = {}
-    for name, less in without_evidence(snapshot).items():
-        instead = OUTSIDE.get(case.id, set()) if {"python", "memory"} & set(name.split()) else set[str]()
-        answers[name] = assert_not_wrong(name, less, must, may | instead)
-    return cells(LESS, answers)
+    lesser = without_evidence(snapshot).items()
+    return cells(LESS, {name: assert_not_wrong(name, less, *accepted(case)) for name, less in lesser})

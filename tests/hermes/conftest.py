@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from hermes_table import ROW, falls, table
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "diagnose"))  # for `less_evidence`
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hermes_cases import LISTENER
 from hermes_patient import Case, Patient, wait_beats
+from less_evidence import assert_not_wrong, without_evidence
+from matrix_table import grave
 
 from qqdiag.diagnose import diagnose
 from qqdiag.finding import Diagnosis, Finding, Severity
@@ -36,6 +38,12 @@ def assert_accepted(case: Case, diagnosis: Diagnosis) -> None:
     assert found <= case.accepted, f"{found - case.accepted} must not be found\n{said}"
     assert bool(found) == bool(case.accepted), f"one of {set(case.accepted)} must be found\n{said}\n{lacking}"
     assert diagnosis.verdict == ("matched" if case.accepted else "clear"), f"{diagnosis.verdict}\n{lacking}"
+
+
+def assert_less(case: Case, snapshot: Snapshot, diagnosis: Diagnosis) -> None:
+    """With a part of the evidence taken away: the same, or less, and then it is said."""
+    for name, less in without_evidence(snapshot).items():
+        assert_not_wrong(name, less, set(case.accepted), grave(diagnosis))
 
 
 def told(finding: Finding) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+import hermes_failing as failing
 import hermes_healthy as healthy
 from hermes_cases import LISTENER, PLAIN, SOON
 from hermes_failing import CLOSE_TIMEOUT
@@ -21,7 +22,14 @@ CLOSING_ON_REQUEST = (
     "ClientWebSocketResponse.receive",
     "ClientWebSocketResponse.close",
 )
+UPGRADING = ("QQAdapter._listen_loop", "QQAdapter._reconnect", "QQAdapter._open_ws", "ClientSession._ws_connect")
+SENDING = ("QQAdapter.send", "QQAdapter._wait_for_reconnection", "sleep")
 SHORT = Setting(constants={**SOON, "CONNECT_TIMEOUT_SECONDS": CLOSE_TIMEOUT}, first_beat=FIRST_BEAT)
+
+PAUSE = 2.0  # s before an attempt, in which several heartbeats are due
+BEFORE_0_13 = Setting(
+    constants={"RECONNECT_BACKOFF": [PAUSE]}, first_beat=FIRST_BEAT, environment={"QQDIAG_TEST_BEFORE_0_13": "1"}
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,51 @@ def answered_again(patient: Patient) -> None:
     wait_beats(patient, 2)
 
 
+def upgrade_hangs(patient: Patient) -> None:
+    """The proxy in front of the platform takes the upgrade and does not answer it."""
+    had = patient.server.seen()["gateways"]
+    patient.server.switch(upgrade="hang")
+    patient.server.close(4000)
+    patient.server.until("a question for the gateway's address", lambda seen: seen["gateways"] > had)
+
+
+def upgrade_answered(patient: Patient) -> None:
+    """The same upgrade is answered in the end."""
+    had = len(patient.gateway.wait_log("Session resumed", count=0))
+    patient.server.switch(upgrade="ok")
+    patient.gateway.wait_log("Session resumed", count=had + 1)
+
+
+def answer_kept_back(patient: Patient) -> None:
+    """F19: the listener is gone while a model thinks, and its answer waits for a connection that nobody makes."""
+    patient.model.stick()
+    patient.server.say("hello")
+    assert patient.model.asked.acquire(timeout=30)
+    failing.dead_listener(patient)
+    patient.model.answer()
+    patient.gateway.wait_log("Not connected . waiting for reconnection")
+
+
+def heartbeat_ends(patient: Patient) -> None:
+    """F05: it wakes while the adapter reconnects, is told that nothing runs, and ends."""
+    wait_beats(patient, 1)
+    patient.server.close(4009)
+    patient.gateway.wait_log("Reconnected", seconds=30)
+    assert patient.gateway.platform_state() == "connected"
+
+
+def listener_ends_silently(patient: Patient) -> None:
+    """F03a: the first attempt that fails is the last one, and no line says so."""
+    patient.server.switch(gateway="fail")
+    patient.server.close(4009)
+    patient.gateway.wait_log("Reconnect failed")
+    attempts = patient.server.seen()["gateways"]
+    began = time.monotonic()
+    patient.gateway.wait(lambda: time.monotonic() > began + 2 * PAUSE, "the time for another attempt")
+    assert patient.server.seen()["gateways"] == attempts
+    assert patient.gateway.platform_state() == "disconnected"
+
+
 IDLE = Case("idle", healthy.idle, setting=SHORT, chain=LISTENER)
 KEPT = Case("events-lost", renewed, chain=LISTENER)
 OP7 = Case("op-7", asked_to_reconnect, frozenset({"close-hang"}), chain=CLOSING_ON_REQUEST)
@@ -128,17 +181,38 @@ COURSES = (
             Case("intent-refused", intent_refused_unknown, chain=LISTENER),
         ),
     ),
+    Course(
+        "0.14.0",
+        (
+            Case("heartbeat-dead", heartbeat_ends, frozenset({"heartbeat-dead"}), BEFORE_0_13),
+            Case("silent-exit", listener_ends_silently, frozenset({"dead-listener"})),
+        ),
+    ),
     Course("0.16.0", (OF_FIRST["hot-loop"],)),
     Course("0.16.0", (IDLE, KEPT, OP7)),
     Course("0.16.0", BEATS),
     Course("0.16.0", (OF_FIRST["dead-listener"],)),
     Course(
         "0.19.0",
-        (IDLE, KEPT, Case("hot-loop", rest_refused), Case("recovered", rest_again, chain=LISTENER), OP7),
+        (
+            IDLE,
+            KEPT,
+            Case("hot-loop", rest_refused),
+            Case("recovered", rest_again, chain=LISTENER),
+            OP7,
+        ),
     ),
     Course("0.19.0", BEATS),
+    Course(
+        "0.19.0",
+        (
+            Case("reconnect-stuck", upgrade_hangs, frozenset({"reconnect-stuck"}), SHORT, chain=UPGRADING),
+            Case("upgraded", upgrade_answered, chain=LISTENER),
+        ),
+    ),
+    Course("0.19.0", (replace(OF_FIRST["dead-listener"], reach=answer_kept_back, chain=SENDING),)),
     *(
         Course("0.19.0", (OF_FIRST[id],))
-        for id in ("dead-listener", "close-hang", "write-stuck", "blocked-in-pipe", "blocked-in-dns", "bounded-close")
+        for id in ("close-hang", "write-stuck", "blocked-in-pipe", "blocked-in-dns", "bounded-close")
     ),
 )

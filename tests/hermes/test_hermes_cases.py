@@ -10,7 +10,7 @@ from pathlib import Path
 import hermes_environment
 import pytest
 from hermes_cases import CASES
-from hermes_looks import assert_accepted, assert_chains, assert_unharmed, look
+from hermes_looks import assert_accepted, assert_chains, assert_less, assert_unharmed, look
 from hermes_patient import Case, hermes
 from hermes_table import ROW, row
 
@@ -35,3 +35,4 @@ def test_verdict(case: Case, hermes_python: Path, tmp_path: Path, record_propert
     assert told - reached < 10
     assert_accepted(case, diagnosis)
     assert_chains(case, snapshot)
+    assert_less(case, snapshot, diagnosis)

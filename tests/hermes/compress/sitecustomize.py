@@ -1,9 +1,11 @@
-"""Put on the PYTHONPATH of the real gateway: other addresses and shorter waits, the same logic.
+"""Put on the PYTHONPATH of the real gateway: other addresses and shorter waits, the same logic where
+nothing else is asked for.
 
 `QQDIAG_TEST_CONSTANTS` is a JSON object of module constants of `gateway/platforms/qqbot/constants.py` (API_BASE,
 TOKEN_URL, RECONNECT_BACKOFF …), set before `adapter.py` imports them by name. `QQDIAG_TEST_FIRST_BEAT` is the
 interval, in seconds, until Hello tells another one: the adapter starts with 30 s whatever Hello says, because its
 heartbeat task reads the interval before Hello has arrived (adapter.py, `_heartbeat_loop`, 0.14.0).
+`QQDIAG_TEST_BEFORE_0_13` gives it back a mistake of earlier releases.
 """
 
 import importlib.abc
@@ -37,7 +39,18 @@ def change_first_beat(module: ModuleType) -> None:
     module.QQAdapter.__init__ = __init__
 
 
-CHANGES = {CONSTANTS: change_constants, ADAPTER: change_first_beat}
+def change_to_before_0_13(module: ModuleType) -> None:
+    """As in the releases up to 0.12: a drop of the connection says that the adapter runs no more."""
+    if os.environ.get("QQDIAG_TEST_BEFORE_0_13"):
+        module.QQAdapter._mark_transport_disconnected = module.QQAdapter._mark_disconnected
+
+
+def change_adapter(module: ModuleType) -> None:
+    change_first_beat(module)
+    change_to_before_0_13(module)
+
+
+CHANGES = {CONSTANTS: change_constants, ADAPTER: change_adapter}
 
 
 class AfterImport(importlib.abc.MetaPathFinder):
