@@ -49,7 +49,8 @@ def _read(pid: int) -> Process:
     account = accounts.by_uid(pid, uid)
     groups = proc.text(proc.read(f"{folder}/cgroup"))
     differing = _differing_namespaces(pid)
-    limit = resources.memory_limit(groups)
+    limits = (resources.memory_limit(groups), _own_limit(pid, status))
+    limit = min(filter(None, limits), key=lambda one: one.limit - one.used, default=None)
     return Process(
         pid=pid,
         namespace_pid=int(status.get("NSpid", str(pid)).split()[-1]),
@@ -76,11 +77,18 @@ def _read(pid: int) -> Process:
         peak=_bytes(status, "VmHWM"),
         memory_limit=limit.limit if limit else None,
         memory_used=limit.used if limit else None,
+        memory_limit_own=limit is not None and limit is limits[1],
         memory_available=resources.available(),
         major_faults=int(stat[9]),
         io_pressure=resources.io_pressure(groups),
         lock_holder=filelocks.holder(pid),
     )
+
+
+def _own_limit(pid: int, status: dict[str, str]) -> resources.Limit | None:
+    """RLIMIT_DATA, and what counts for it (setrlimit(2), Linux 4.7 and later)."""
+    limit, used = _soft_limit(pid, "Max data size"), _bytes(status, "VmData")
+    return None if limit is None or used is None else resources.Limit(limit, used)
 
 
 def _bytes(status: dict[str, str], name: str) -> int | None:
@@ -169,9 +177,13 @@ def _fd_count(pid: int) -> int | None:
 
 
 def _fd_limit(pid: int) -> int | None:
-    """The soft limit; None when hidden or unlimited."""
+    return _soft_limit(pid, "Max open files")
+
+
+def _soft_limit(pid: int, name: str) -> int | None:
+    """A soft limit; None when hidden or unlimited."""
     for line in proc.text(proc.read_if_shown(f"/proc/{pid}/limits") or b"").splitlines():
-        if line.startswith("Max open files"):
+        if line.startswith(name):
             soft = line.split()[3]
             return int(soft) if soft.isdigit() else None
     return None

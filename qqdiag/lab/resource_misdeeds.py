@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable
@@ -16,15 +17,17 @@ Answer = Callable[[Any, Any], Awaitable[None]]
 STALLED = "/mnt/stalled"  # stalled_files.FILE
 PIECE = 600_000  # bytes
 EVERY = 0.05  # seconds
-PIECES = 330  # 200 MB in all, after 17 s and more
+PIECES = 180  # 108 MB in all, after 9 s and more
+ROOM = 113 << 20  # bytes that it may take in all
 
 
 def hoarding(config: dict[str, Any]) -> Answer:
-    """Puts into a list what nobody takes out, up to 200 MB."""
+    """Puts into a list what nobody takes out, up to nearly all that it may have."""
 
     async def answer(adapter: Any, message: Any) -> None:
+        limit_memory()
         config["kept"] = kept = list[bytearray]()
-        config["truth"] = lambda: {"pieces": len(kept)} if 3 < len(kept) < PIECES else None
+        config["truth"] = lambda: {"pieces": len(kept)} if len(kept) > 3 else None
         while len(kept) < PIECES:
             kept.append(bytearray(os.urandom(4096) * (PIECE // 4096)))
             await asyncio.sleep(EVERY)
@@ -33,10 +36,11 @@ def hoarding(config: dict[str, Any]) -> Answer:
 
 
 def reusing(config: dict[str, Any]) -> Answer:
-    """Takes up to 40 MB and gives them back, again and again; 100 MB it keeps."""
+    """Takes up to 40 MB and gives them back, again and again; 40 MB it keeps."""
 
     async def answer(adapter: Any, message: Any) -> None:
-        config["kept"], rounds = bytearray(os.urandom(4096) * 25_000), 0
+        limit_memory()
+        config["kept"], rounds = bytearray(os.urandom(4096) * 10_000), 0
         config["truth"] = lambda: {"rounds": rounds} if rounds else None
         while True:
             work = [bytearray(os.urandom(4096) * 2500)]
@@ -47,6 +51,13 @@ def reusing(config: dict[str, Any]) -> Answer:
             rounds += 1
 
     return answer
+
+
+def limit_memory() -> None:
+    """A limit of its own (RLIMIT_DATA), so that how much the machine has does not matter."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        held = next(int(line.split()[1]) for line in file if line.startswith("VmData:")) * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (held + ROOM, held + ROOM))
 
 
 def reading_stalled(config: dict[str, Any]) -> Answer:

@@ -11,7 +11,7 @@ from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, No
 from qqdiag.model import Bytes, Missing, Percent, Say, Seconds
 from qqdiag.snapshot import Process
 from qqdiag.waits import ONE_SAMPLE, View
-from qqdiag.waits.memory import MIB, Course, in_interval, in_log, room
+from qqdiag.waits.memory import MIB, Course, held, in_interval, in_log, room
 
 ID = "memory-growth"
 SEVERITY = Severity.DEGRADED
@@ -19,6 +19,8 @@ TITLE = "The memory of the process grows without an end"
 
 STARTED = 15.0  # seconds: until then a process grows by what it imports
 LEAST = MIB  # bytes that it must grow in the interval
+SOON = 60.0  # seconds until nothing is left: then one short look has to be enough
+LONG = 30.0  # seconds of an interval that shows more than a burst of work
 DAY, WEEK = 86400.0, 7 * 86400.0
 NEARLY = 0.9  # of the limit
 LOGGED = 1800.0  # seconds that the lines of a log must span
@@ -56,12 +58,12 @@ def _still(view: View) -> Say:
 
 
 def _near_the_limit(view: View, process: Process) -> Finding | None:
-    if process.memory_limit is None or process.private is None or process.private < NEARLY * process.memory_limit:
+    if process.memory_limit is None or held(process) < NEARLY * process.memory_limit:
         return None
-    share = Percent(100.0 * process.private / process.memory_limit)
+    share = Percent(100.0 * held(process) / process.memory_limit)
     limit = Bytes(process.memory_limit)
     text = Say("The process holds {share} of the {limit} that it may have.", share=share, limit=limit)
-    because = Say("at its limit the kernel ends a process of the group; whether it still grows, takes a longer look")
+    because = Say("at a group's limit the kernel ends a process of it, at its own it gets no more; it may yet go back")
     return _finding(view, process, Confidence.LIKELY, because, text, in_interval(view), "process")
 
 
@@ -69,8 +71,8 @@ def _by_log(view: View, process: Process) -> Finding | None:
     course = in_log(view)
     if course is None or course.seconds < LOGGED or course.last < FACTOR * course.first:
         return None
-    held = process.rss + (process.swapped or 0)
-    if held < AS_LARGE * course.last or course.largest > 0.5 * course.grown:
+    size = process.rss + (process.swapped or 0)
+    if size < AS_LARGE * course.last or course.largest > 0.5 * course.grown:
         return None
     text = _summary(process, course)
     because = Say("its log says so over {time}, and it is still as large as it ever was", time=Seconds(course.seconds))
@@ -87,7 +89,9 @@ def _by_readings(view: View, process: Process) -> Finding | None:
     if _left(process, course) > DAY:
         return None
     because = Say("it is one interval; work that takes memory for as long looks the same")
-    return _finding(view, process, Confidence.POSSIBLE, because, _summary(process, course), course, "process")
+    enough = course.seconds >= LONG or _left(process, course) <= SOON
+    severity = SEVERITY if enough else Severity.INFO
+    return _finding(view, process, Confidence.POSSIBLE, because, _summary(process, course), course, "process", severity)
 
 
 def _left(process: Process, course: Course) -> float:
@@ -127,7 +131,7 @@ def _finding(
     )
 
 
-_WORK = (Alternative("work", Say("a second look in some minutes: whether it has given the memory back")),)
+_WORK = (Alternative("work", Say("a longer look (--interval 60): whether it goes on")),)
 
 
 def _evidence(view: View, process: Process, course: Course | None, section: str) -> list[Evidence]:

@@ -50,8 +50,9 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     private: int | None = None  # bytes of its own memory, swapped out or not: RssAnon and VmSwap; None: not told
     swapped: int | None = None  # bytes of it that are swapped out
     peak: int | None = None  # bytes, VmHWM: the most that was ever resident
-    memory_limit: int | None = None  # bytes, of the closest control group that has one; None: none, or not told
-    memory_used: int | None = None  # bytes of that limit that are in use, by caches of files too
+    memory_limit: int | None = None  # bytes, the closest limit: its own or a control group's; None: none, or not told
+    memory_used: int | None = None  # bytes of that limit that are in use, of a group's by caches of files too
+    memory_limit_own: bool = False  # that limit is RLIMIT_DATA, its own
     memory_available: int | None = None  # bytes that the machine can still give
     major_faults: int | None = None  # pages of it that had to be read from a disk, so far
     io_pressure: float | None = None  # seconds so far in which some task waited for a disk (PSI)

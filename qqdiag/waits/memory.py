@@ -77,13 +77,15 @@ def _course(values: list[int], seconds: float) -> Course:
 
 
 def room(process: Process) -> int | None:
-    """Bytes that it may still take, of its control group's limit or of the machine; None: not told."""
+    """Bytes that it may still take, of its limit or of the machine; None: not told."""
     left = [process.memory_available] if process.memory_available is not None else []
     if process.memory_limit is not None:
-        left.append(max(0, process.memory_limit - _held(process)))
+        left.append(max(0, process.memory_limit - held(process)))
     return min(left, default=None)
 
 
-def _held(process: Process) -> int:
-    """Of its group's memory, without the caches of files, which the kernel gives back."""
-    return min(process.private or process.rss, process.memory_used or process.rss)
+def held(process: Process) -> int:
+    """What counts for its limit: of a group's what is its own, as caches of files are given back when need be."""
+    if process.memory_limit_own and process.memory_used is not None:
+        return process.memory_used
+    return process.private or 0

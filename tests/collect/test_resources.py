@@ -41,6 +41,22 @@ def test_memory_is_what_the_process_says_of_itself() -> None:
     assert 0 < seen.memory_available < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+LIMITED = """
+import resource
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 29, 1 << 30))
+with open("/proc/self/status") as file:
+    say(next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmData:")))
+serve()
+"""
+
+
+def test_a_limit_of_its_own() -> None:
+    with patient(LIMITED) as there:
+        seen = process.collect(there.pid)
+    assert (seen.memory_limit, seen.memory_limit_own) == (1 << 29, True)
+    assert seen.memory_used == pytest.approx(there.first, abs=NEAR)
+
+
 GROWING = """
 say("ready")
 kept = []

@@ -68,13 +68,26 @@ def growing(*mib: float, **process: Any) -> Snapshot:
 STEADILY = [number * 0.5 for number in range(11)]
 
 
-def test_memory_that_rises_at_its_peak() -> None:
-    assert only(memory_growth, growing(*STEADILY, rss=99 * MIB, peak=100 * MIB)).severity is DEGRADED
+def longer(seen: Snapshot, step: float) -> Snapshot:
+    assert isinstance(seen.growth, Growth)
+    return replace(seen, growth=replace(seen.growth, step=step))
 
 
-def test_memory_that_rises_in_each_reading() -> None:
-    finding = only(memory_growth, growing(*STEADILY))
-    assert (finding.severity, finding.confidence.value) == (DEGRADED, "possible")
+@pytest.mark.parametrize(
+    ("seen", "severity"),
+    [
+        (growing(*STEADILY), INFO),  # a burst of events does the same for as long
+        (growing(*STEADILY, rss=99 * MIB, peak=100 * MIB), INFO),
+        (growing(*STEADILY, memory_available=310 * MIB), INFO),  # nothing is left in 62 s
+        (growing(*STEADILY, memory_available=290 * MIB), DEGRADED),  # in 58 s
+        (growing(*STEADILY, memory_limit=GIB, memory_used=GIB, private=GIB - 200 * MIB), DEGRADED),  # in 40 s
+        (longer(growing(*STEADILY), 2.9), INFO),  # for 29 s
+        (longer(growing(*STEADILY), 3.0), DEGRADED),  # for 30 s
+    ],
+)
+def test_memory_that_rises_in_each_reading(seen: Snapshot, severity: Severity) -> None:
+    finding = only(memory_growth, seen)
+    assert (finding.severity, finding.confidence.value) == (severity, "possible")
     assert finding.alternatives
 
 
@@ -99,6 +112,9 @@ def test_close_to_the_limit_of_its_group() -> None:
     assert only(memory_growth, changed(two(), {**limit, "private": int(0.91 * GIB)})).confidence.value == "likely"
     assert nothing(memory_growth, changed(two(), {**limit, "private": int(0.89 * GIB)}))  # the rest are caches
     assert nothing(memory_growth, changed(two(), {"private": GIB}))  # no limit
+    own = {"memory_limit": GIB, "memory_limit_own": True, "private": MIB}
+    assert only(memory_growth, changed(two(), {**own, "memory_used": int(0.91 * GIB)})).severity is DEGRADED
+    assert nothing(memory_growth, changed(two(), {**own, "memory_used": int(0.89 * GIB)}))
 
 
 def logged(rss: float, *peaks: int, every: float = 600.0) -> Snapshot:
