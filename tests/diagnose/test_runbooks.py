@@ -42,7 +42,7 @@ def test_the_fixes_that_it_names_are_fixes() -> None:
 def test_it_keeps_the_evidence_before_it_mends(id: str) -> None:
     text = runbook(id)
     mend = text.index("## Mitigation")
-    keep = '1. Keep the evidence: `sudo "$(command -v qqdiag)" capture PID'
+    keep = '1. Keep the evidence: `sudo "$(command -v qqdiag)" capture {pid}'
     assert text.index(keep, mend) < text.index("2. ", mend)
 
 
