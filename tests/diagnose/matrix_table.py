@@ -12,6 +12,11 @@ ROW, LESS_ROW = "lab-row", "lab-less-row"  # keys of user properties: they trave
 FIXED = ("case", "fault", "seconds", "verdict")  # the columns before the signatures
 LESS = ("memory", "logs", "sockets", "process", "second sample", "wchan", "tcp_info")
 HEALTHY = "none"
+# Which no lab gateway shows, and where they are shown instead.
+ELSEWHERE = {
+    **dict.fromkeys(("events-lost", "fatal-close", "heartbeat-dead", "not-ready", "reconnecting"), "tests/hermes"),
+    "send-waiting": "tests/diagnose/test_adapters.py",
+}
 MARKS = {Severity.HANG: "HANG", Severity.DEGRADED: "degraded", Severity.INFO: "info"}
 GRAVE = {MARKS[Severity.HANG], MARKS[Severity.DEGRADED]}
 
@@ -42,7 +47,7 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 def summary(rows: Sequence[Sequence[str]]) -> list[str]:
     """Each signature: how many of the states with its fault it found, how many of the others it took for one, and the
     seconds to the verdict (the median, the longest) where it was found."""
-    lines = [["signature", "found", "of", "false", "of", "seconds", "longest"]]
+    lines = [["signature", "found", "of", "false", "of", "seconds", "longest", "shown by"]]
     for at, one in enumerate(signatures(), len(FIXED)):
         with_it = [row for row in rows if one.ID in row[1].split(" or ")]
         without_it = [row for row in rows if row[1] == HEALTHY]
@@ -50,7 +55,8 @@ def summary(rows: Sequence[Sequence[str]]) -> list[str]:
         false = [row for row in without_it if row[at].strip("()") in GRAVE]
         took = sorted(float(row[2]) for row in found)
         times = [f"{took[len(took) // 2]:.2f}", f"{took[-1]:.2f}"] if took else ["", ""]
-        lines.append([one.ID, str(len(found)), str(len(with_it)), str(len(false)), str(len(without_it)), *times])
+        counts = [str(len(each)) for each in (found, with_it, false, without_it)]
+        lines.append([one.ID, *counts, *times, ELSEWHERE.get(one.ID, "")])
     well = {row[0].split()[0] for row in rows if row[1] == HEALTHY}
     taken = [row[0] for row in rows if row[1] == HEALTHY and GRAVE & {cell.strip("()") for cell in row[len(FIXED) :]}]
     return [*columns(lines), f"healthy or look-alike states: {len(well)}, taken for a failure: {len(taken)}"]

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from ahead import ahead
 from less_evidence import assert_not_wrong, cells, said, without_evidence
-from matrix_table import LESS, LESS_ROW, ROW, grave, row, words
+from matrix_table import ELSEWHERE, LESS, LESS_ROW, ROW, grave, row, words
 from renamed import start_renamed
 
 from qqdiag import capture
@@ -25,6 +25,7 @@ from qqdiag.finding import Diagnosis
 from qqdiag.lab.case import Case
 from qqdiag.lab.start import Running, case_of, cases, start
 from qqdiag.run import Recording, record
+from qqdiag.signatures import signatures
 from qqdiag.snapshot import Snapshot
 from qqdiag.target import Live, resolve
 from qqdiag.waits import View
@@ -144,6 +145,11 @@ def test_verdict(
 def test_there_are_enough_that_are_well() -> None:
     """Healthy, or alike to a failure: none of them may be taken for one."""
     assert sum(case.healthy for case in cases()) >= 12
+
+
+def test_what_the_lab_does_not_show_is_shown_elsewhere() -> None:
+    shown = {id for must, _ in ACCEPTED.values() for id in must}
+    assert {one.ID for one in signatures()} - shown == set(ELSEWHERE)
 
 
 def captured(recording: Recording, file: Path) -> Snapshot:

@@ -49,7 +49,12 @@ def falls(rows: Sequence[Sequence[str]]) -> list[str]:
         case for case in dict.fromkeys(row[1] for row in rows) if (versions[0], case) not in said
     ]
     lines = [[case, *(said.get((version, case), "") for version in versions)] for case in cases]
-    return _columns([["case", *versions], *lines])
+    grave = set(MARKS.values()) - {MARKS[Severity.INFO]}
+    marked = {
+        one.ID for at, one in enumerate(signatures(), len(FIXED)) if any(row[at].strip("()") in grave for row in rows)
+    }
+    rest = [one.ID for one in signatures() if one.ID not in marked]
+    return [*_columns([["case", *versions], *lines]), f"no state here shows: {', '.join(rest) or 'none'}"]
 
 
 def _columns(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import hermes_environment
 import pytest
+from hermes_cases import CASES
 from hermes_looks import assert_accepted, assert_chains, assert_less, look
 from hermes_patient import Case, hermes
 from hermes_table import ROW, row
 from hermes_versions import COURSES, Course
+from matrix_table import ELSEWHERE
 
 from qqdiag.snapshot import Snapshot
 from qqdiag.versions import HAS, adapters, like
@@ -66,3 +68,9 @@ def python_of(version: str) -> Path:
         return hermes_environment.python_of(version)
     except hermes_environment.NotMade as error:
         pytest.skip(str(error))
+
+
+def test_what_no_lab_gateway_shows_is_shown_here() -> None:
+    stages = [*CASES, *(stage for course in COURSES for stage in course.stages)]
+    shown = {id for stage in stages for id in stage.accepted}
+    assert {id for id, where in ELSEWHERE.items() if where == "tests/hermes"} <= shown
