@@ -42,7 +42,7 @@ from hermes_healthy import (
 )
 from hermes_homeassistant import CLOSING as CLOSING_ELSEWHERE
 from hermes_homeassistant import close_hang_elsewhere, home_assistant
-from hermes_machine import another_gateway, logs_on_a_disk_of_their_own, nearly_full, refused, stalled, thaw
+from hermes_machine import another_gateway, logs_on_a_disk_of_their_own, refused, stalled, thaw
 from hermes_patient import FIRST_BEAT, Case
 from hermes_skew import SKEWED, connect_broken
 
@@ -111,7 +111,6 @@ PLAIN = (
         root=True,
         release=thaw,
     ),
-    Case("memory-growth", nearly_full, frozenset({"memory-growth"}), chain=LISTENER),
     Case("startup-stuck", refused, frozenset({"startup-stuck"}), surroundings=another_gateway, ready=False),
     # healthy
     Case("idle", idle, chain=LISTENER),

@@ -54,13 +54,6 @@ def logs_on_a_disk_of_their_own(setting: Setting) -> Iterator[Setting]:
             guard.communicate()
 
 
-def nearly_full(patient: Patient) -> None:
-    """F20: of the memory that it may have, it holds 19 parts of 20."""
-    status = Path(f"/proc/{patient.pid}/status").read_text()
-    held = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmData:")) * 1024
-    subprocess.run(["prlimit", "--pid", str(patient.pid), f"--data={held * 20 // 19}"], check=True)
-
-
 def refused(patient: Patient) -> None:
     """F22: its account's lock belongs to a process that lives; another platform came up."""
     patient.gateway.wait_log("already in use")
