@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import debian_unstable
@@ -111,6 +112,20 @@ def test_without_a_network_it_says_what_to_do(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(hermes_environment.NotMade, match="QQDIAG_HERMES_PYTHON"):
         hermes_environment.python()
     assert not hermes_environment.is_complete(tmp_path / f"hermes-{hermes_environment.VERSION}-python-3.12")
+
+
+def test_a_later_version_without_a_network_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the first, which is there; what is half made is not taken for an environment, and is made anew."""
+    (later,) = list(hermes_environment.LATER)[:1]
+    folder = tmp_path / f"hermes-{later}-python-3.12"
+    (folder / "bin").mkdir(parents=True)
+    (folder / hermes_environment.MARKER).write_text("hermes-agent==0.1")
+    monkeypatch.setenv("QQDIAG_HERMES_PYTHON", sys.executable)
+    monkeypatch.setenv("QQDIAG_TEST_CACHE", str(tmp_path))
+    monkeypatch.setattr(hermes_environment, "LATER", {later: ("--no-index", "hermes-agent")})
+    with pytest.raises(hermes_environment.NotMade, match="make a network available"):
+        hermes_environment.python_of(later)
+    assert not (folder / hermes_environment.MARKER).exists()
 
 
 def test_unstable_is_for_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
