@@ -26,6 +26,7 @@ from qqdiag.snapshot import Logs, Snapshot
 from qqdiag.waits import View
 
 LOGGER = "gateway.platforms.qqbot.adapter"
+WALL = time.time()  # one moment for all that is written and looked at: a busy machine moves no period
 CLOSED, ERROR = "WebSocket closed: code={} reason=x", "WebSocket error: WebSocket closed"
 
 
@@ -40,7 +41,7 @@ def text_of(period: float, count: int, last: float, lost: str, back: str = "Sess
 
 
 def line(age: float, level: str, message: str) -> str:
-    moment = datetime.datetime.fromtimestamp(time.time() - age)
+    moment = datetime.datetime.fromtimestamp(WALL - age)
     return f"{moment:%Y-%m-%d %H:%M:%S},{moment.microsecond // 1000:03d} {level} {LOGGER}: [QQBot:1] {message}\n"
 
 
@@ -51,7 +52,7 @@ def look(text: str, folder: Path) -> Snapshot:
     os.utime(path, (written, written))  # a log's zone is told by its last line and when that was written
     fd = os.open(path, os.O_RDONLY)
     try:
-        file = logfiles.read(fd, "gateway", str(path), PROFILE, None, time.time())
+        file = logfiles.read(fd, "gateway", str(path), PROFILE, None, WALL)
     finally:
         os.close(fd)
     assert file.events, "the log must be understood"
@@ -152,7 +153,7 @@ def test_a_day_of_renewals_lies_in_rotated_logs(tmp_path: Path) -> None:
         names = ("gateway.log", "gateway.log.1", "gateway.log.2.gz")
         current, *others = [stack.enter_context((tmp_path / name).open("rb")) for name in names]
         older = [Old(file.name, file.name.endswith("gz"), file.fileno()) for file in others]
-        seen = logfiles.read(current.fileno(), "gateway", "gateway.log", PROFILE, None, time.time(), older)
+        seen = logfiles.read(current.fileno(), "gateway", "gateway.log", PROFILE, None, WALL, older)
     logs = Logs(profile=Word(PROFILE.id), files=[seen])
     diagnosis = diagnose(replace(snapshot(sample(at=NOW - 1), sample()), logs=logs))
     (finding,) = (one for one in diagnosis.findings if one.id == "flapping")
@@ -208,9 +209,9 @@ def test_each_loss_has_its_cause_and_its_gap(tmp_path: Path) -> None:
 def test_a_log_of_an_unknown_zone_is_no_log_without_drops(tmp_path: Path) -> None:
     path = tmp_path / "gateway.log"
     path.write_text(text_of(3.0, 6, 1.0, CLOSED.format(4000)))
-    os.utime(path, (time.time() - 400,) * 2)  # that tells no zone
+    os.utime(path, (WALL - 400,) * 2)  # that tells no zone
     with path.open("rb") as file:
-        seen = logfiles.read(file.fileno(), "gateway", str(path), PROFILE, None, time.time())
+        seen = logfiles.read(file.fileno(), "gateway", str(path), PROFILE, None, WALL)
     logs = Logs(profile=Word(PROFILE.id), files=[seen])
     answer = flapping.match(View(replace(snapshot(sample()), logs=logs)))
     assert isinstance(answer, Unknown)
