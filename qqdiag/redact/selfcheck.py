@@ -29,7 +29,10 @@ _SQUEEZED_RUN = 10
 _SHORTEST = 4  # shorter values are not searched: they occur in any text
 _LONGEST = 8000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_PSEUDONYM = re.compile(r"(?:<|&lt;)[a-z]+-[0-9a-f]+(?:>|&gt;)")
+# What stands in place of a value, as texts.py writes it, in HTML too.
+_IN_PLACE = re.compile(
+    r"(?:<|&lt;)(?:[a-z]+-[0-9a-f]+|word|name|file|(?:text|argument) (?:0|1-8|9-32|33-128|(?:>|&gt;)128))(?:>|&gt;)"
+)
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#34|#39);")
 _GAP = "\x01"  # where something was taken out: what stands before it and behind it was never together
 _SPACE = re.compile(r"\s+")
@@ -144,6 +147,6 @@ def _squeeze(text: str) -> str:
 
 
 def _legible(text: str) -> str:
-    """As a reader sees it: without colours, line ends, our pseudonyms and characters of no width (category Cf)."""
-    text = _SPACE.sub(" ", _PSEUDONYM.sub(_GAP, _COLOUR.sub("", text)))
+    """As a reader sees it: without colours, line ends, what stands for values, and characters of no width (Cf)."""
+    text = _SPACE.sub(" ", _IN_PLACE.sub(_GAP, _COLOUR.sub("", text)))
     return text if text.isascii() else "".join(one for one in text if unicodedata.category(one) != "Cf")
