@@ -21,14 +21,14 @@ def judge(adapter: Adapter) -> Judged:
     """From every function that nothing here calls: is a close on its way without a deadline?"""
     endings = [ending for kind in ("TEXT", "CLOSE") for ending in _ways(adapter, kind)]
     closes = events(endings, "close")
-    if not closes:
-        return cannot_tell(Say("no close of its WebSocket or session was found"))
     open_ended = [Place(one.line, Say("this close has no deadline in all")) for one in closes if not one.bounded]
     forgotten = [
         Place(one.line, Say("this coroutine is never awaited"))
         for one in events(endings, "forgotten")
         if "close" in adapter.code.reach.get(one.detail.rpartition(".")[2], {"close"})
     ]
+    if not closes and not forgotten:
+        return cannot_tell(Say("no close of its WebSocket or session was found"))
     return has_unless([*open_ended, *forgotten])
 
 

@@ -90,8 +90,8 @@ def _with_arguments(walk: Walk, node: cst.Call, function: Value, base: Value, st
     name = function.name if isinstance(function, Thing) else "?"
     last = name.rpartition(".")[2]
     limited = last in DEADLINES and _is_deadline(walk, node, state)
-    if last in LATER:
-        state = state.happened("later", name, walk.code.line(node))
+    if last in (*LATER, *TASKS):  # before what it runs
+        state = state.happened("later" if last in LATER else "task", name, walk.code.line(node))
     # A coroutine is followed where it is made, so the deadline is set before the arguments are looked at.
     # A task has none but its own.
     inside = replace(state, limits=0 if last in TASKS else state.limits + limited)
@@ -148,7 +148,7 @@ def _done(
     if last in LATER or last in ("call_soon_threadsafe", "add_done_callback", "call_soon"):
         return _called_back(walk, arguments, state)
     if last in TASKS:
-        return [(Thing("task"), state.happened("task", last, line))]
+        return [(Thing("task"), state)]
     if name.startswith("class:"):
         return [_made(walk, name.removeprefix("class:"), arguments, named, state, line)]
     if isinstance(base, Table) and last == "get" and arguments and isinstance(arguments[0], Known):

@@ -27,7 +27,7 @@ def judge(adapter: Adapter) -> Judged:
     beating = follow(code, beat, Library(), closed(begin(adapter.roles), is_closed=False), _marks(adapter))
     answered = changed(adapter, 11) - changed(adapter, NO_OP)
     cuts = [event for kind in ("cut", "close") for event in events(beating, kind)]
-    counted = names(beating)
+    counted = raised(beating)
     watched = {name for event in cuts for name in event.decided} & answered
     line = next((event.line for event in events(beating, "send")), code.line(beat.node))
     if not answered:
@@ -58,6 +58,13 @@ def names(endings: list[Ending]) -> set[str]:
     """Attributes that are set, counted or told something on these ways."""
     kinds = ("set", "more", "less", "touch")
     return {event.detail.partition(".")[0] for kind in kinds for event in events(endings, kind)}
+
+
+def raised(endings: list[Ending]) -> set[str]:
+    """Attributes that are counted up on these ways: set to what is not zero, or told something."""
+    sets = {event.detail for event in events(endings, "set") if event.value not in (Known(0), NONE)}
+    others = {event.detail.partition(".")[0] for kind in ("more", "touch") for event in events(endings, kind)}
+    return sets | others
 
 
 def _bounded(adapter: Adapter, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qqdiag.model import Say
 from qqdiag.patch.endings import Ending, events
-from qqdiag.patch.heartbeat_ack import names
+from qqdiag.patch.heartbeat_ack import names, raised
 from qqdiag.patch.judged import Adapter, Judged, Place, cannot_tell, has_unless
 from qqdiag.patch.ready_deadline import HELLO, answered
 from qqdiag.patch.situations import Library, begin, closed, follow
@@ -115,7 +115,7 @@ def in_vain(adapter: Adapter, kept: str) -> list[Place]:
     if not resumed:
         return [Place(line, Say("it does not resume the session that it has"))]
     reset = names(answered(adapter, Known(0), Known("C2C_MESSAGE_CREATE"), Table(()))) - {seq_field(adapter), kept}
-    counted = names(library_ways) | names(answered(adapter, Known(0), Known("RESUMED"), NONE))
+    counted = raised(library_ways) | raised(answered(adapter, Known(0), Known("RESUMED"), NONE))
     if any(one.decided & reset & counted for one in identify):
         return []
     return [Place(line, Say("a session is resumed for ever, though no event comes"))]
