@@ -22,7 +22,7 @@ from qqdiag.lab.start import Running, start
 
 PACKAGE = Path(qqdiag.__file__).parent
 SOURCES = sorted((PACKAGE / "fixes").glob("*.py")) + [
-    PACKAGE / "lab" / f"{name}.py" for name in ("facts", "gateway", "leash", "misdeeds", "models")
+    PACKAGE / "lab" / f"{name}.py" for name in ("facts", "gateway", "leash", "misdeeds", "models", "resource_misdeeds")
 ]
 # Words that are methods of what every program uses: replaced, `dict.get` would be too, and none is a name of ours.
 SHARED = {name for kind in (dict, list, set, str, bytes) for name in dir(kind)}
