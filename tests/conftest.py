@@ -34,6 +34,7 @@ PACKAGES = {  # by program
     "gcore": "gdb",
     "lz4": "lz4",
     "readelf": "binutils",
+    "tmux": "tmux",
     "xz": "xz-utils",
     "zstd": "zstd",
 }

@@ -13,6 +13,7 @@ from qqdiag.cli import commands, lists
 from qqdiag.cli.console import fail
 from qqdiag.cli.fixes import fixes
 from qqdiag.cli.lab import lab
+from qqdiag.cli.triage import triage
 from qqdiag.cli.watch import watch
 from qqdiag.exits import INTERRUPTED, NOT_RUN, OWN_FAULT
 
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (*commands.ALL, *lists.ALL, watch, fixes, lab):
+for command in (*commands.ALL, *lists.ALL, triage, watch, fixes, lab):
     cli.add_command(command)
 
 

@@ -85,8 +85,12 @@ def report(
 ) -> int:
     """Write a page that can be posted: nothing in it names a person, a host or a secret.
 
+    Of a folder of captures or reports: which failure, where, how often.
+
     Example: qqdiag report 1234 -o report.md
     """
+    if target is not None and Path(target).is_dir():
+        return _sum_up(Path(target), form, output)
     from qqdiag import pseudonym_key as keys
     from qqdiag.exits import of_diagnosis
     from qqdiag.publish import page
@@ -99,13 +103,31 @@ def report(
     if output is None or str(output) == "-":
         emit(text)
     else:
-        _write(output, text, raw)
+        write_page(output, text, raw)
     if log_text and not raw:
         note("it holds log lines: people's names and words may be among them. Read it before you post it")
     return of_diagnosis(diagnosis) if exit_code else 0
 
 
-def _write(output: Path, text: str, raw: bool) -> None:
+def _sum_up(folder: Path, form: str, output: Path | None) -> int:
+    from qqdiag.output import write_private
+    from qqdiag.redact.listing import cells_of, objects_of
+    from qqdiag.render.rows import objects, table
+    from qqdiag.tally import tally
+
+    with progress() as step:
+        found = tally(folder, step)
+    records = [row._asdict() for row in found.rows]
+    text = objects(objects_of(records)) if form == "json" else table(cells_of(records))
+    if output is None or str(output) == "-":
+        emit(text)
+    else:
+        write_private(output, (f"```\n{text}```\n" if form == "md" else text).encode())
+    note(f"{found.read} files were read" + (f", {found.unread} could not be" if found.unread else ""))
+    return 0
+
+
+def write_page(output: Path, text: str, raw: bool) -> None:
     """A private page says so in its name too, whatever it was to be called."""
     from qqdiag.output import write_private
 

@@ -29,6 +29,13 @@ class Followed:
         self.command = proc.read(f"/proc/{found.pid}/cmdline", COMMAND_MAX)
         return found
 
+    def again(self, pid: int) -> Live | None:
+        """The process `pid`, or what has taken its place; None while there is neither."""
+        try:
+            return live(pid)
+        except QqdiagError:
+            return self.next()
+
     def next(self) -> Live | None:
         """The process that has taken its place; None while there is none."""
         try:

@@ -45,7 +45,9 @@ access find target run capture pseudonym_key
 fixes patch
 lab
 attach doctor exits publish remedies survey
+tally
 watch
+triage
 cli __main__
 """
 PLACES = {part: place for place, line in enumerate(ARROW.split("\n")) for part in line.split()}

@@ -1,0 +1,48 @@
+"""The places of a runbook's commands, filled with what is known of this gateway on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+
+from qqdiag.finding import Finding
+from qqdiag.model import Missing
+from qqdiag.snapshot import Process, Snapshot, Socket
+from qqdiag.triage.steps import PLACE
+
+SAFE = re.compile(
+    r"[A-Za-z0-9@._:][A-Za-z0-9@._:/-]*"
+)  # what the target chose goes into a shell only if it is of these
+
+
+def values(snapshot: Snapshot, finding: Finding | None) -> dict[str, str]:
+    """By place, as far as it is known; what the target chose only where no shell can misread it."""
+    found = {"pid": str(snapshot.pid)}
+    process = snapshot.samples[-1].process
+    if isinstance(process, Process) and process.unit is not None:
+        found["unit"] = process.unit.reveal()
+    socket = _socket(snapshot, finding)
+    if socket is not None:
+        found["fd"] = str(socket.fd)
+        if socket.remote is not None:
+            found |= {"peer": socket.remote.reveal(), "port": str(socket.remote_port)}
+    return {name: value for name, value in found.items() if SAFE.fullmatch(value)}
+
+
+def _socket(snapshot: Snapshot, finding: Finding | None) -> Socket | None:
+    """The first socket that the finding names."""
+    sockets = snapshot.samples[-1].sockets
+    if isinstance(sockets, Missing) or finding is None:
+        return None
+    return next((row for fd in finding.sockets for row in sockets.rows if row.fd == fd), None)
+
+
+def filled(command: str, known: Mapping[str, str]) -> str | None:
+    """The command with its places filled; None where one is not known. Root needs no `sudo`, which may not be there."""
+    lacks = [name for name in PLACE.findall(command) if name not in known]
+    if lacks:
+        return None
+    text = PLACE.sub(lambda place: shlex.quote(known[place[1]]), command)
+    return re.sub(r"\bsudo ", "", text) if os.geteuid() == 0 else text

@@ -1,0 +1,198 @@
+"""A walk from a real failure to its end: asked for in a terminal, without one, and by --yes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from qqdiag.model import Id
+from qqdiag.run import take
+from qqdiag.snapshot import Process
+from qqdiag.target import live
+from qqdiag.triage import fill
+
+IDLE = """
+import asyncio, os, sys
+async def main():
+    print(os.getpid(), flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+BLOCKED_ONCE = """
+import asyncio, os, sys, time
+async def main():
+    print(os.getpid(), flush=True)
+    await asyncio.sleep(0.1)
+    if os.path.exists(sys.argv[1]):
+        os.unlink(sys.argv[1])
+        time.sleep(3600)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+@contextmanager
+def gateway(source: str, *arguments: str) -> Iterator[int]:
+    """A gateway that a supervisor starts again whenever it ends. Its first pid."""
+    command = ["sh", "-c", 'while :; do "$@"; sleep 0.1; done', "sh", sys.executable, "-c", source, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as supervisor:
+        try:
+            assert supervisor.stdout is not None
+            yield int(supervisor.stdout.readline())
+        finally:
+            os.killpg(supervisor.pid, signal.SIGKILL)
+
+
+@contextmanager
+def stopped() -> Iterator[int]:
+    with gateway(IDLE) as pid:
+        os.kill(pid, signal.SIGSTOP)
+        while state(pid) != "T":
+            time.sleep(0.01)
+        try:
+            yield pid
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def triage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "qqdiag", "triage", *arguments],
+        cwd=folder,
+        env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+
+
+def test_it_leads_from_the_verdict_to_the_end_of_the_failure(tmp_path: Path) -> None:
+    with stopped() as pid:
+        done = triage(tmp_path, str(pid), "--yes", "-o", "report.md")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert state(pid) != "T"
+    assert done.stdout.startswith("process-stopped: ")
+    assert "over: process-stopped is not there any more" in done.stdout
+    assert (tmp_path / "hang.qqd").exists()
+    report = (tmp_path / "report.md").read_text()
+    told = report[report.index("## What was done") :]
+    assert "`sudo kill -CONT {pid}` | 0 |" in told
+    assert str(pid) not in told
+
+
+def test_it_follows_the_gateway_over_the_restart_that_it_makes(tmp_path: Path) -> None:
+    flag = tmp_path / "hang"
+    flag.touch()
+    with gateway(BLOCKED_ONCE, str(flag)) as pid:
+        while flag.exists():
+            time.sleep(0.01)
+        done = triage(tmp_path, str(pid), "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not Path(f"/proc/{pid}").exists()
+    assert "it costs its connections and what its handlers had not finished" in done.stdout
+    assert "over: loop-blocked is not there any more" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",)])
+def test_without_a_terminal_nothing_is_changed(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    with stopped() as pid:
+        done = triage(tmp_path, str(pid), *arguments)
+        assert done.returncode == 1
+        assert state(pid) == "T"
+    assert "it costs nothing: sudo kill -CONT {pid}" in done.stdout
+    assert "qqdiag explain process-stopped" in done.stderr
+    assert not (tmp_path / "hang.qqd").exists()
+
+
+def test_what_is_known_to_have_been_done_is_not_done_again(tmp_path: Path) -> None:
+    with stopped() as pid:
+        assert triage(tmp_path, str(pid), "--yes").returncode == 0
+        (tmp_path / "hang.qqd").unlink()
+        os.kill(pid, signal.SIGSTOP)
+        again = triage(tmp_path, str(pid))
+    assert "done already" in again.stdout
+    assert not (tmp_path / "hang.qqd").exists()
+
+
+def test_nothing_wrong_is_said(tmp_path: Path) -> None:
+    with gateway(IDLE) as pid:
+        done = triage(tmp_path, str(pid))
+    assert "nothing that is known was found" in done.stdout
+    assert done.returncode in (0, 3)
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="no tmux: apt-get install tmux")
+def test_in_a_terminal_each_step_is_asked_for(tmp_path: Path) -> None:
+    socket = ("tmux", "-S", str(tmp_path / "tmux"))
+    with stopped() as pid:
+        command = f"XDG_STATE_HOME={tmp_path}/state {sys.executable} -m qqdiag triage {pid}; echo ended with $?; cat"
+        subprocess.run(
+            [
+                *socket,
+                "new-session",
+                "-d",
+                "-x",
+                "200",
+                "-y",
+                "100",
+                "-c",
+                str(tmp_path),
+                f"sh -c {shlex.quote(command)}",
+            ],
+            check=True,
+        )
+        try:
+            answered(socket, "run it?", 1, "y")  # keep the evidence
+            answered(socket, "run it?", 2, "n")  # continue: no
+            until(socket, "ended with 1", 1)
+            assert state(pid) == "T"
+            assert (tmp_path / "hang.qqd").exists()
+        finally:
+            subprocess.run([*socket, "kill-server"], check=False)
+
+
+def answered(socket: tuple[str, ...], question: str, times: int, answer: str) -> None:
+    until(socket, question, times)
+    subprocess.run([*socket, "send-keys", answer, "Enter"], check=True)
+
+
+def until(socket: tuple[str, ...], text: str, times: int) -> None:
+    """Until the screen shows a text so many times."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        screen = subprocess.run([*socket, "capture-pane", "-p", "-J"], capture_output=True, text=True).stdout
+        if screen.count(text) >= times:
+            return
+        time.sleep(0.1)
+    raise AssertionError(screen)
+
+
+def test_a_unit_that_a_shell_could_misread_is_not_filled_in() -> None:
+    with gateway(IDLE) as pid:
+        snapshot = take(live(pid), 0)
+    process = snapshot.samples[0].process
+    assert isinstance(process, Process)
+    for unit, known in (
+        ("hermes@1.service", True),
+        ("a;reboot.service", False),
+        ("$(x).service", False),
+        ("-x", False),
+    ):
+        sample = replace(snapshot.samples[0], process=replace(process, unit=Id(unit)))
+        found = fill.values(replace(snapshot, samples=[sample]), None)
+        assert ("unit" in found) is known
