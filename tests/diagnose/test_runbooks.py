@@ -55,7 +55,7 @@ def test_the_decision_tree_leads_to_every_runbook_and_nowhere_else() -> None:
     tree = page("decision-tree")
     numbers = re.findall(r"^## (\d+)\. .+\?$", tree, re.MULTILINE)
     assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
-    assert {number for number in re.findall(r"go to (\d+)\.$", tree, re.MULTILINE)} == set(numbers[1:])
+    assert set(re.findall(r"go to (\d+)\.$", tree, re.MULTILINE)) == set(numbers[1:])
     assert set(re.findall(r": `([\w-]+)`$", tree, re.MULTILINE)) == set(IDS)
 
 
