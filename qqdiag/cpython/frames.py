@@ -6,7 +6,9 @@ frame is an object (frame_objects.py).
 
 from __future__ import annotations
 
+import contextlib
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from qqdiag.cpython import containers, frame_objects, native_ids
@@ -168,6 +170,26 @@ def stack(runtime: Runtime, frame: RawFrame) -> list[int]:
         return []
     words = containers.words(runtime.memory, frame.address + layout.frame_localsplus + 8 * own, depth)
     return [held for word in words if (held := layout.referent(word))]
+
+
+def called(runtime: Runtime, address: int) -> Iterator[RawFrame]:
+    """The frames of the coroutines that a running one awaits, outermost first, from its own value stack and not from
+    that of a thread: each must say itself that it returns to the one before it. Not before 3.11."""
+    frame = frame_of(runtime, address) if runtime.layout.frame_object is None else None
+    visited: set[int] = set()
+    while frame is not None and frame.address not in visited and len(visited) < MAX_FRAMES:
+        visited.add(frame.address)
+        frame = next(_returning_to(runtime, frame), None)
+        if frame is not None:
+            yield frame
+
+
+def _returning_to(runtime: Runtime, frame: RawFrame) -> Iterator[RawFrame]:
+    for held in reversed(stack(runtime, frame)):
+        with contextlib.suppress(Unreadable):  # a word that is no object
+            inner = frame_of(runtime, held)
+            if inner is not None and inner.previous == frame.address:
+                yield inner
 
 
 def offset_of(code: CodeInfo, offset: int) -> int | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import msgspec
 
-from qqdiag.cpython import chains, edges, held, leaves
+from qqdiag.cpython import chains, edges, frames, held, leaves
 from qqdiag.cpython.causes import Causes
 from qqdiag.cpython.chains import Chain, type_name
 from qqdiag.cpython.codes import line
@@ -92,6 +93,7 @@ def _step(context: Context, found: Fields) -> Step:
         return Step(found, _running_chain(context, *on_stack, doubts), True, doubts)
     chain = _chain(context, found)
     if found.state == PENDING and chain.executing:
+        _append_called(context.runtime, chain)
         return Step(found, chain, True, [Say("The task runs, but no thread's stack has its coroutine.")])
     return Step(found, chain, False, [])
 
@@ -191,6 +193,14 @@ def _running_chain(context: Context, thread: Thread, index: int, doubts: list[Sa
             except Unreadable:
                 doubts.append(Say("A running coroutine at {address} could not be read.", address=Hex(frame.generator)))
     return Chain(levels=levels, executing=True, truncated=thread.truncated)
+
+
+def _append_called(runtime: Runtime, chain: Chain) -> None:
+    """What the last coroutine of a running task awaits, where the thread's stack was not kept: in a core of gdb's."""
+    with contextlib.suppress(Unreadable):
+        chain.levels.extend(
+            _running_level(runtime, frame) for frame in frames.called(runtime, chain.levels[-1].address)
+        )
 
 
 def _running_level(runtime: Runtime, frame: RawFrame) -> Level:
