@@ -44,12 +44,19 @@ def chromium() -> str:
 def install() -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise NotMade(f"install a browser: apt-get install {' '.join(PACKAGES)}")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    wait = ["-o", "DPkg::Lock::Timeout=120"]
-    for arguments in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run(["apt-get", *wait, *arguments], env=environment, capture_output=True, text=True)
+    # The lists of packages are fetched anew only where they do not do: others may read them at the same time.
+    get = ["install", "-q", "-y", "--no-install-recommends", *PACKAGES]
+    if apt(*get).returncode:
+        apt("update", "-q")
+        done = apt(*get)
         if done.returncode:
-            raise NotMade(f"make a network available: apt-get {arguments[0]} failed:\n{done.stderr[-500:]}")
+            raise NotMade(f"make a network available: apt-get install failed:\n{done.stderr[-500:]}")
+
+
+def apt(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "-o", "DPkg::Lock::Timeout=120", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
 class Browser:
