@@ -168,7 +168,7 @@ def test_long_lines_take_linear_time(package: Path) -> None:
     start = time.process_time()
     for text in ("[" * 100_000, "] took " * 20_000, "[x] Reconnecting in " * 5000, "\n" * 100_000):
         known.match("bot.platforms.adapter", "WARNING", text)
-    assert time.process_time() - start < 0.2
+    assert time.process_time() - start < 2  # a quadratic search takes minutes
 
 
 HOSTILE = {
