@@ -17,7 +17,7 @@ from canaries import Planted, Text, gateway
 
 from qqdiag import cli
 from qqdiag.cli import commands
-from qqdiag.collect import deep, logs, monitor, process, sockets, tasks, threads
+from qqdiag.collect import deep, growth, logs, monitor, process, settings, sockets, tasks, threads
 
 SEEDS = range(8)
 EACH = 2_500
@@ -96,6 +96,7 @@ def test_none_comes_out_of_any_command_by_any_way(one: Planted, tmp_path: Path) 
         ["attach", pid, "--json"],
         ["ps", "--all"],
         ["ps", "--json"],
+        ["triage", pid, "--interval", "0", "--dry-run"],
     ):
         done = subprocess.run([*QQDIAG, *arguments], capture_output=True, text=True, timeout=60)
         assert done.returncode in (0, 1, 2, 3), done.stderr
@@ -109,11 +110,11 @@ def test_every_command_is_tried_here_or_shows_nothing_of_a_target() -> None:
     assert set(cli.cli.commands) - NO_TARGET - TRIED == set()
 
 
-# `watch` and its like show what `inspect` and `report` make: their own tests look for canaries.
-TRIED = {"attach", "capture", "inspect", "ps", "report"}
+# `watch` prints an event a line and writes what `capture` and `report` make; tests/watch reads all of it.
+TRIED = {"attach", "capture", "inspect", "ps", "report", "triage", "watch"}
 
 
-COLLECTORS = (deep, logs, monitor, process, sockets, tasks, threads)
+COLLECTORS = (deep, growth, logs, monitor, process, settings, sockets, tasks, threads)
 CRASHES: tuple[Callable[[str], Exception], ...] = (
     RuntimeError,
     lambda text: OSError(errno.EIO, text, text),
@@ -133,8 +134,8 @@ def test_none_comes_out_of_a_collector_that_fails(
         raise crash(" ".join(canaries))
 
     monkeypatch.setattr(collector, "collect", fails)
-    for arguments in (["inspect", "--deep"], ["report", "--format", "json"]):
-        page = said(*arguments, str(one.pid), "--interval", "0")
+    for arguments in (["inspect", "--deep"], ["inspect", "--deep", "--json"]):
+        page = said(*arguments, str(one.pid), "--interval", "0.05")
         assert Text(page).found(one) == {}
         assert "failed in qqdiag itself" in page or "could not be read" in page
 

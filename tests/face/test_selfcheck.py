@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import re
 from collections.abc import Callable
 from urllib.parse import quote
 
 import hand_made
 import pytest
-from planted import Canaries, plant
+from planted import KINDS, Canaries, plant
 
 from qqdiag.errors import LeakRefused
 from qqdiag.model import Address, CodePath, FreeText, Id, Name, Path, Secret, TaskName, Text, User, Word
@@ -116,6 +117,29 @@ def test_a_leaking_conversion_is_stopped_in_every_class(kind: type[Text], monkey
     snapshot = plant(hand_made.snapshot(), lambda found: value if found is kind else None)
     with pytest.raises(LeakRefused):
         page("json", snapshot)
+
+
+@pytest.mark.parametrize("spelling", LEAKS)
+def test_no_leak_passes_in_any_spelling(spelling: str) -> None:
+    """The guard's power, over values of many kinds, each in the middle of a page."""
+    source = random.Random(spelling)
+    kinds = [kind for kind in KINDS if "\x1b" not in kind(source)]  # no page holds an escape: `show` writes it out
+    text = terminal.text(redact(hand_made.snapshot(), DIAGNOSIS))
+    blank = terminal.text(redact(hand_made.snapshot(), DIAGNOSIS, blank=True))
+    for kind in kinds:
+        value = kind(source)
+        if spelling == "dashed" and sum(map(str.isalnum, value)) < 10:
+            continue  # runs of 10 are what is searched for without what stands between them
+        with pytest.raises(LeakRefused):
+            check(f"{text}it is {LEAKS[spelling](value)}.\n", blank, [Private(value, "Secret", "x")])
+
+
+def test_false_alarms_are_rare() -> None:
+    """Values by the thousand that stand nowhere on the page."""
+    text = terminal.text(redact(hand_made.snapshot(), DIAGNOSIS))
+    blank = terminal.text(redact(hand_made.snapshot(), DIAGNOSIS, blank=True))
+    canaries = Canaries(1)
+    check(text, blank, [Private(canaries(Secret), "Secret", "x") for _ in range(5000)])
 
 
 def test_a_whole_code_path_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
