@@ -60,12 +60,13 @@ class Section(Generic[C]):
 
 @dataclass(frozen=True, slots=True)
 class Headline(Generic[C]):
-    """The gravest finding, in the parts that the verdict's line joins."""
+    """The gravest finding, in the parts that the verdict's line joins; `others`: that there are more."""
 
     severity: C
     id: C
     confidence: C
     summary: C
+    others: C | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,11 @@ def convert(report: Report[C], change: Callable[[C], D]) -> Report[D]:
 
 def _headline(headline: Headline[C], change: Callable[[C], D]) -> Headline[D]:
     return Headline(
-        change(headline.severity), change(headline.id), change(headline.confidence), change(headline.summary)
+        change(headline.severity),
+        change(headline.id),
+        change(headline.confidence),
+        change(headline.summary),
+        None if headline.others is None else change(headline.others),
     )
 
 

@@ -50,7 +50,9 @@ def headline(diagnosis: Diagnosis) -> Headline[Cell] | None:
     if diagnosis.verdict != "matched":
         return None
     first = diagnosis.findings[0]
-    return Headline(Word(first.severity.upper()), Word(first.id), Word(first.confidence), first.summary)
+    more = len(diagnosis.findings) - 1
+    others = Say("and {count} more, below", count=more) if more else None
+    return Headline(Word(first.severity.upper()), Word(first.id), Word(first.confidence), first.summary, others)
 
 
 def _headline(finding: Finding) -> Say:

@@ -156,6 +156,14 @@ def test_it_says_the_same_without_javascript(load: Load) -> None:
     assert len(texts[0]) > 200
 
 
+def test_the_head_tells_of_other_findings_and_of_what_is_missing(load: Load) -> None:
+    two = made.diagnosis(made.finding(), made.finding(id="half-open"))
+    tab = load(rendered(html.text, made.snapshot(), two))
+    links = "Object.fromEntries([...document.querySelectorAll('header a')].map((one) => [one.hash, one.textContent]))"
+    assert tab.evaluate(links) == {"#evidence": "and 1 more, below", "#missing": "what, and what to type"}
+    assert "half-open" in tab.evaluate("document.querySelector('#evidence').textContent")
+
+
 AGES = (41 * 60 + 12.0, 0.3, 5.0, 7300.0, 86400.0 * 3)
 
 
