@@ -105,12 +105,28 @@ def test_none_comes_out_of_any_command_by_any_way(one: Planted, tmp_path: Path) 
     assert Text((tmp_path / "page").read_text()).found(one) == {}
 
 
+def test_none_comes_out_of_what_a_watch_says_and_keeps(one: Planted, tmp_path: Path) -> None:
+    options = ["--folder", str(tmp_path), "--confirm", "1", "--interval", "0.1"]
+    command = [*QQDIAG, "watch", str(one.pid), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as watch:
+        assert watch.stdout is not None
+        said = ""
+        while '"kept"' not in said:
+            line = watch.stdout.readline()
+            assert line, said
+            said += line
+        watch.terminate()
+        said += watch.stdout.read()
+    (page,) = tmp_path.glob("*.md")
+    assert "await-deadlock" in page.read_text()
+    assert Text(said + page.read_text()).found(one) == {}
+
+
 def test_every_command_is_tried_here_or_shows_nothing_of_a_target() -> None:
     """A command that is added is added to one of the two lists."""
     assert set(cli.cli.commands) - NO_TARGET - TRIED == set()
 
 
-# `watch` prints an event a line and writes what `capture` and `report` make; tests/watch reads all of it.
 TRIED = {"attach", "capture", "inspect", "ps", "report", "triage", "watch"}
 
 
