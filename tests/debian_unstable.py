@@ -54,6 +54,17 @@ def root() -> Path:
     return folder
 
 
+def program(name: str) -> list[str]:
+    """A command that runs a program of the suite, which is installed on first use. Its root is `root()`."""
+    folder = root()
+    with locked(folder.parent / f"{folder.name}.lock"):
+        if not (folder / "usr/bin" / name).exists():
+            quietly = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
+            run(["chroot", str(folder), *quietly, "update"])
+            run(["chroot", str(folder), *quietly, "install", "--no-install-recommends", name])
+    return ["chroot", str(folder), name]
+
+
 def is_complete(folder: Path) -> bool:
     marker = folder / MARKER
     return marker.exists() and marker.read_text().split() == [*PYTHONS, *DEBUG, *LIBRARIES]

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import shutil
+import string
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import debian_unstable
 import hand_made
 import pytest
 from planted import Canaries, plant
@@ -44,6 +52,51 @@ def test_every_pattern_is_found_when_it_is_there() -> None:
     ]
     text = "\n".join([*map(str, map(json.loads, pages)), "fe80:1:2:3:4", "aa:bb:cc:dd:ee:ff"])
     assert [name for name, pattern in PATTERNS.items() if not re.search(pattern, text)] == []
+
+
+# --- by gitleaks' rules ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def found() -> Iterator[Callable[[dict[str, str]], set[str]]]:
+    """Gives the names of those pages in which gitleaks finds a secret."""
+    try:
+        command = debian_unstable.program("gitleaks")
+    except debian_unstable.NotMade as error:
+        pytest.skip(str(error))
+    root = debian_unstable.root()
+    folder = Path(tempfile.mkdtemp(prefix="qqdiag-pages-", dir=root / "tmp"))
+
+    def search(pages: dict[str, str]) -> set[str]:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        for name, page in pages.items():
+            (folder / name).write_text(page)
+        inside, said = f"/tmp/{folder.name}", folder / "said.json"
+        options = ["--no-banner", "--report-format", "json", "--report-path", f"{inside}/said.json"]
+        done = subprocess.run(
+            [*command, "dir", *options, inside], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode in (0, 1), done.stderr
+        return {Path(finding["File"]).name for finding in json.loads(said.read_text())}
+
+    yield search
+    shutil.rmtree(folder)
+
+
+def test_gitleaks_finds_nothing_in_any_page_and_finds_what_is_planted(
+    found: Callable[[dict[str, str]], set[str]],
+) -> None:
+    pages = {
+        f"{form}-{seed}": render(redact(plant(hand_made.snapshot(), Canaries(seed)), DIAGNOSIS))
+        for form, render in FORMS.items()
+        for seed in range(4)
+    }
+    pages |= {path.name: path.read_text() for path in (Path(__file__).parent / "golden").iterdir()}
+    source = random.Random(1)
+    token = "".join(source.choice(string.ascii_letters + string.digits) for _ in range(36))
+    planted = {f"planted-{name}": f"{page}token: ghp_{token}\n" for name, page in pages.items()}
+    assert found(pages | planted) == set(planted)
 
 
 def test_the_verdict_is_the_same_for_the_public_and_the_operator() -> None:
