@@ -10,6 +10,7 @@ import builtins
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,9 +23,10 @@ from qqdiag.model import CodePath, FixedText, Id, Name, Word
 from qqdiag.snapshot import LogArgument, LogTemplate
 
 SOURCES_MAX = 12
-SOURCE_BYTES_MAX = 1 << 20
-TOTAL_BYTES_MAX = 3 << 20
-TIMEOUT = 3.0  # seconds for one source; the largest of hermes-agent 0.14.0 (800 kB) takes 0.5
+SOURCE_BYTES_MAX = (1 << 21) - 1  # more is cut when it is read
+TOTAL_BYTES_MAX = 4 << 20
+TIMEOUT = 2.5  # seconds for one source; the largest of hermes-agent 0.14.0 (800 kB) takes 0.5
+WHOLE_LIMIT = 2.0  # seconds after which no further source is begun
 TEXT_MAX = 2000  # characters of a message that are looked at
 FIXED_MIN = 5  # letters and digits that a call must fix to be told by them
 ID_MAX = 200
@@ -69,7 +71,7 @@ class Templates:
         self._places: dict[tuple[str, int], int] = {}
         self._paths, self._read, self._words = list(dict.fromkeys(paths)), read, words | _WORDS
         self._sources: dict[str, Source] = {}
-        self._bytes = TOTAL_BYTES_MAX
+        self._bytes, self._until = TOTAL_BYTES_MAX, time.monotonic() + WHOLE_LIMIT
 
     def match(self, logger: str | None, level: str | None, text: str) -> tuple[int, list[LogArgument]] | None:
         """The call that wrote it, by its place in `found`, and what it was given; None where none is known."""
@@ -114,9 +116,12 @@ class Templates:
             return Source([], frozenset())
         for path in _candidates(logger, self._paths):
             data = self._read(path)
-            if data and len(data) <= min(SOURCE_BYTES_MAX, self._bytes):
+            if data and len(data) <= min(SOURCE_BYTES_MAX, self._bytes) and time.monotonic() < self._until:
                 self._bytes -= len(data)
-                return _parsed(path, data)
+                try:
+                    return _parsed(path, data)
+                except (OSError, subprocess.TimeoutExpired, msgspec.MsgspecError):
+                    break  # its lines are then as any others
         return Source([], frozenset())
 
 
@@ -131,15 +136,11 @@ def _candidates(logger: str, paths: list[str]) -> list[str]:
 
 @lru_cache(SOURCES_MAX)  # who watches looks again and again
 def _parsed(path: str, data: bytes) -> Source:
-    """By a child with limits; nothing where it fails."""
+    """By a child with limits. OSError, TimeoutExpired, MsgspecError where it fails."""
     command = [sys.executable, "-I", "-S", logcalls.__file__]
-    try:
-        done = subprocess.run(
-            command, input=len(data).to_bytes(4, "big") + data, capture_output=True, timeout=TIMEOUT, check=False
-        )
-        rows = msgspec.json.decode(done.stdout, type=list[tuple[int, str, list[str]]])
-    except (OSError, subprocess.TimeoutExpired, msgspec.MsgspecError):
-        return Source([], frozenset())
+    framed = len(data).to_bytes(4, "big") + data
+    done = subprocess.run(command, input=framed, capture_output=True, timeout=TIMEOUT, check=False)
+    rows = msgspec.json.decode(done.stdout, type=list[tuple[int, str, list[str]]])
     calls = [Call(path, line, level, parts[::2], parts[1::2]) for line, level, parts in sorted(rows)]
     known = [call for call in calls if call.level != logcalls.RAISED and _tells(call)]
     raised = frozenset(call.fixed[0] for call in calls if call.level == logcalls.RAISED and not call.kinds)
