@@ -26,10 +26,6 @@ from qqdiag.report.drawn import Kind, Link
 from qqdiag.report.marks import Mark
 
 _FOLDER: Final = Path(__file__).with_name("pages")
-_ORDER: Final = (
-    *("evidence", "process", "timeline", "tasks", "heap", "locks", "sockets", "threads", "gateway"),
-    *("checked", "missing"),
-)
 
 
 @final
@@ -47,7 +43,7 @@ class Asset(str):
 
 
 class Place(StrEnum):
-    """Where a section can be jumped to: its id, or `other` for one that is not known here."""
+    """Where a section can be jumped to: its id, or `other` for one that is not known here. They stand in this order."""
 
     EVIDENCE = "evidence"
     PROCESS = "process"
@@ -58,11 +54,13 @@ class Place(StrEnum):
     SOCKETS = "sockets"
     THREADS = "threads"
     GATEWAY = "gateway"
+    CONFIGURATION = "configuration"
     CHECKED = "checked"
     MISSING = "missing"
     OTHER = "other"
 
 
+_PLACES: Final = {str(place): place for place in Place}
 _WORDS: Final = (Mark, Kind, Link, Place)
 _FOLDED: Final = (Place.THREADS, Place.CHECKED)
 
@@ -80,7 +78,7 @@ def text(redacted: Redacted) -> str:
     """The whole page."""
     report = redacted.report
     style, script = (_asset(name) for name in ("page.css", "page.js"))
-    parts = [_part(section) for section in sorted(report.sections, key=_order)]
+    parts = sorted((_part(section) for section in report.sections), key=lambda part: list(Place).index(part.place))
     process = next((part for part in parts if part.place is Place.PROCESS), None)
     next_step = None
     if parts and parts[0].place is Place.EVIDENCE:  # its last line is what to type next
@@ -133,12 +131,8 @@ def _printed(value: object) -> str | int:
     raise TypeError(f"a {kind.__name__} is not public text")
 
 
-def _order(section: Section[Shown]) -> int:
-    return _ORDER.index(section.id) if section.id in _ORDER else len(_ORDER)
-
-
 def _part(section: Section[Shown]) -> Part:
-    place = Place(section.id) if section.id in _ORDER else Place.OTHER
+    place = _PLACES.get(section.id, Place.OTHER)
     return Part(place, section.title, section.blocks, place in _FOLDED)
 
 

@@ -20,6 +20,7 @@ from planted import plant
 from qqdiag.lab.start import start
 from qqdiag.model import Name
 from qqdiag.redact import redact
+from qqdiag.redact.leave_out import SECTIONS
 from qqdiag.redact.selfcheck import rendered
 from qqdiag.render import html
 from qqdiag.snapshot import Snapshot
@@ -162,6 +163,15 @@ def test_the_head_tells_of_other_findings_and_of_what_is_missing(load: Load) -> 
     links = "Object.fromEntries([...document.querySelectorAll('header a')].map((one) => [one.hash, one.textContent]))"
     assert tab.evaluate(links) == {"#evidence": "and 1 more, below", "#missing": "what, and what to type"}
     assert "half-open" in tab.evaluate("document.querySelector('#evidence').textContent")
+
+
+def test_each_section_has_its_place() -> None:
+    """One that is not known stands last, all the same."""
+    assert set(SECTIONS) == set(html.Place) - {"other"}
+    report = redact(made.snapshot(), DIAGNOSIS)
+    ids = re.findall(r'<section id="([a-z]+)"', html.text(report))
+    assert [id for id in ids if id != "graph"] == [id for id in html.Place if id in ids]
+    assert ids[:2] == ["evidence", "graph"]
 
 
 AGES = (41 * 60 + 12.0, 0.3, 5.0, 7300.0, 86400.0 * 3)
