@@ -39,11 +39,17 @@ def stopped(result: Result, state: State, line: int) -> Ending:
 
 
 def distinct(states: Iterable[State]) -> list[State]:
-    return list({state.key(): state for state in states}.values())
+    """Each once."""
+    found = list(states)
+    return found if len(found) < 2 else list({state.key(): state for state in found}.values())
 
 
 def distinct_endings(endings: Iterable[Ending]) -> list[Ending]:
-    return list({(one.how, one.value, one.line, one.state.key()): one for one in endings}.values())
+    """Each once."""
+    found = list(endings)
+    if len(found) < 2:
+        return found
+    return list({(one.how, one.value, one.line, one.state.key()): one for one in found}.values())
 
 
 def events(endings: Iterable[Ending], kind: str) -> list[Event]:

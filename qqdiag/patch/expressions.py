@@ -47,9 +47,9 @@ def results(walk: Walk, node: cst.BaseExpression | None, state: State) -> list[O
         return [(NONE, state)]
     if isinstance(node, cst.Call):
         return calls.call(walk, node, state)
-    for kinds, evaluate in _KINDS:
-        if isinstance(node, kinds):
-            return evaluate(walk, node, state)
+    evaluate = _KINDS.get(type(node))  # libcst's nodes have an ABC for a base: isinstance takes its time
+    if evaluate is not None:
+        return evaluate(walk, node, state)
     constant = literal(node)
     return [(constant if constant is not None else Unknown(), state)]
 
@@ -263,19 +263,19 @@ def _subscript(walk: Walk, node: cst.Subscript, state: State) -> list[Outcome]:
     return combined(walk, [node.value, index.value], state, made)
 
 
-_KINDS: tuple[tuple[type, Callable[..., list[Outcome]]], ...] = (
-    (cst.Name, _name),
-    (cst.Attribute, _attribute),
-    (cst.Await, _await),
-    (cst.BooleanOperation, _boolean),
-    (cst.UnaryOperation, _not),
-    (cst.Comparison, _comparison),
-    (cst.BinaryOperation, _binary),
-    (cst.IfExp, _choice),
-    (cst.NamedExpr, _named),
-    (cst.Tuple, _several),
-    (cst.List, _several),
-    (cst.Set, _several),
-    (cst.Dict, _table),
-    (cst.Subscript, _subscript),
-)
+_KINDS: dict[type, Callable[..., list[Outcome]]] = {
+    cst.Name: _name,
+    cst.Attribute: _attribute,
+    cst.Await: _await,
+    cst.BooleanOperation: _boolean,
+    cst.UnaryOperation: _not,
+    cst.Comparison: _comparison,
+    cst.BinaryOperation: _binary,
+    cst.IfExp: _choice,
+    cst.NamedExpr: _named,
+    cst.Tuple: _several,
+    cst.List: _several,
+    cst.Set: _several,
+    cst.Dict: _table,
+    cst.Subscript: _subscript,
+}

@@ -81,7 +81,9 @@ def named(code: Code, text: str) -> tuple[Function, cst.If, cst.Comparison]:
         for part in nodes(node.test)
         if isinstance(part, cst.Comparison)
         and any(
-            isinstance(side, cst.SimpleString) and side.evaluated_value == text
+            isinstance(one.operator, cst.Equal | cst.In)
+            and isinstance(side, cst.SimpleString)
+            and side.evaluated_value == text
             for one in part.comparisons
             for side in nodes(one.comparator)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ def parse(text: bytes, path: CodePath) -> Source:
 
     :raises NotReadable: no Python, or no adapter for the QQ gateway
     """
+    if re.search(rb"\r(?!\n)", text):
+        raise NotReadable(Say("{path} has lines that end with a carriage return alone", path=path), _ANOTHER)
     if _depth(text) > DEEPEST:
         raise NotReadable(Say("{path} has more than {n} brackets in each other", path=path, n=DEEPEST), _ANOTHER)
     try:
@@ -75,7 +78,8 @@ def _file(path: Path) -> Path:
 
 def _bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        # A FIFO must not be waited for.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise NotReadable(Say("this is no regular file"), _ANOTHER)
             text = file.read(LARGEST + 1)

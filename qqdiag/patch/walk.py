@@ -90,7 +90,7 @@ class Walk:
         self.spent += 1
         if self.spent > BUDGET:
             raise Undecided
-        if isinstance(node, cst.SimpleStatementLine):
+        if type(node) is cst.SimpleStatementLine:
             return self.simple(node.body, state)
         if isinstance(node, cst.If):
             return self.branch(node, state)

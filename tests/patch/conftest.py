@@ -5,7 +5,7 @@ from __future__ import annotations
 import hermes_environment
 import pytest
 from cached import locked
-from installed_adapters import connection_part, original, source_of
+from installed_adapters import ADAPTER, connection_part, original, source_of
 
 from qqdiag.patch.changing import CHANGES, changed
 
@@ -21,6 +21,7 @@ def patched_parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             if not path.exists():
                 result = changed(source_of(connection_part(original(version))), sorted(CHANGES))
                 assert not result.refused
+                compile(result.text, ADAPTER, "exec")
                 path.write_bytes(result.text)
         found[version] = path.read_text("utf-8")
     return found
