@@ -1,7 +1,8 @@
-"""What could not be seen, and which failures were checked and found absent: silence is never a verdict."""
+"""What could not be seen, and which failures were looked for, with what answer: silence is never a verdict."""
 
 from __future__ import annotations
 
+from qqdiag.explain import runbooks
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Missing, Say, Word
 from qqdiag.report.document import Cell, Line, Mark, Section
@@ -10,11 +11,35 @@ from qqdiag.witness import disagreement
 
 
 def coverage_section(diagnosis: Diagnosis) -> Section[Cell] | None:
-    """Each signature that found nothing, and why."""
-    lines: list[Line[Cell]] = [
-        Line(Say("{id}: {because}", id=Word(id), because=because), mark=Mark.DIM) for id, because in diagnosis.clear
-    ]
-    return Section("checked", Say("Checked and not found"), tuple(lines)) if lines else None
+    """Each signature: found, not run and why, or not found and why."""
+    found = list(dict.fromkeys(finding.id for finding in diagnosis.findings))
+    not_run = {id: missing for id, missing in diagnosis.missing if id in runbooks()}
+    lines: list[Line[Cell]] = [Line(Say("{id}: found", id=Word(id)), mark=Mark.BAD) for id in found]
+    lines += [Line(_not_run(reason, ids), mark=Mark.WARN) for reason, ids in _by_reason(not_run).items()]
+    for id, because in diagnosis.clear:
+        lines.append(Line(Say("{id}: not found, {because}", id=Word(id), because=because), mark=Mark.DIM))
+    title = Say(
+        "Checks: {found} found, {clear} not found, {lacking} not run",
+        found=len(found),
+        clear=len(diagnosis.clear),
+        lacking=len(not_run),
+    )
+    return Section("checked", title, tuple(lines)) if lines else None
+
+
+def _by_reason(missing: dict[str, Missing]) -> dict[Say, list[str]]:
+    """Many checks lack the same."""
+    found: dict[Say, list[str]] = {}
+    for id, lack in missing.items():
+        found.setdefault(lack.reason, []).append(id)
+    return found
+
+
+def _not_run(reason: Say, ids: list[str]) -> Say:
+    text = Say("not run, {reason}: {id}", reason=reason, id=Word(ids[0]))
+    for id in ids[1:]:
+        text = Say("{before}, {id}", before=text, id=Word(id))
+    return text
 
 
 def missing_section(snapshot: Snapshot, diagnosis: Diagnosis) -> Section[Cell] | None:

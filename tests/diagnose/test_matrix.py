@@ -17,6 +17,7 @@ import pytest
 from ahead import ahead
 from less_evidence import assert_not_wrong, cells, said, without_evidence
 from matrix_table import ELSEWHERE, LESS, LESS_ROW, ROW, grave, row, words
+from public import assert_public_says_as_much
 from renamed import start_renamed
 
 from qqdiag import capture
@@ -139,6 +140,7 @@ def test_verdict(
         snapshot = captured(recording, tmp_path / "capture")
         again = diagnose(snapshot)
         assert (again.verdict, grave(again)) == (diagnosis.verdict, found), words(again)
+    assert_public_says_as_much(snapshot, diagnosis)
     record_property(LESS_ROW, [f"{id} {kind}", said(diagnosis), *assert_all_less(case, snapshot)])
 
 

@@ -138,11 +138,13 @@ def nothing() -> Snapshot:
     return made.snapshot(samples=[sample], witness=lack, logs=lack, monitor=lack)
 
 
-def test_what_is_missing_is_said_once_with_what_to_type() -> None:
-    lack = (("hot-loop", Missing(Say("process {pid} may not be read", pid=4242), Say("x"))),)
+def test_what_is_missing_is_said_once_with_what_to_type_and_once_of_the_checks_that_need_it() -> None:
+    missing = Missing(Say("process {pid} may not be read", pid=4242), Say("x"))
+    lack = (("hot-loop", missing), ("dead-listener", missing))
     text = terminal.text(redact(nothing(), made.diagnosis(verdict="unknown", missing=lack, clear=())))
     assert text.startswith("UNKNOWN")
-    assert text.count("process 4242 may not be read") == 1
+    assert text.count("process 4242 may not be read") == 2
+    assert "not run, process 4242 may not be read: hot-loop, dead-listener" in text
     assert "sudo qqdiag inspect 4242" in text
 
 
