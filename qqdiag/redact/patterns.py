@@ -57,6 +57,7 @@ PATTERNS = (
         "host", r"(?<![\w.-])(?:[a-z0-9_-]{1,63}\.){1,8}(?:local|lan|internal|home|corp|intra|arpa|ts\.net)(?![\w-])"
     ),
     _pattern("name", r"@[\w-]{1,64}"),
+    _pattern("text", r"[^\s<>]{0,64}[!#$%&*+?@^`{|}~\\]{2}[^\s<>]{0,64}"),  # no prose: a password
     _pattern("text", r"\"[^\"]{0,4000}\"|'[^']{0,4000}'"),
 )
 # Looked for before all others, and called by the address's own name: `lan-1`.

@@ -22,8 +22,9 @@ MAKERS = {"str", "repr", "ascii", "format", "vars", "Shown", "show", "show_raw"}
 
 
 def makers(tree: ast.AST) -> Iterator[int]:
-    """Lines that make a text of a value by another way than `text_of`."""
-    for node in ast.walk(tree):
+    """Lines that make a text of a value by another way than `text_of`. A module's constants have no value yet."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Lambda)]
+    for node in (inner for function in functions for inner in ast.walk(function)):
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS
         reached = isinstance(node, ast.Attribute) and node.attr in ("reveal", "__repr__", "_value")
         if called or reached or (isinstance(node, ast.FormattedValue) and node.conversion != -1):
@@ -43,7 +44,7 @@ def test_a_renderer_makes_no_text_of_its_own(path: Path) -> None:
 
 @pytest.mark.parametrize("code", ["str(cell)", "f'{cell!r}'", "cell.reveal()", "format(cell)", "repr(cell)"])
 def test_the_search_finds_what_it_looks_for(code: str) -> None:
-    assert list(makers(ast.parse(code))) == [1]
+    assert list(makers(ast.parse(f"lambda cell: {code}"))) == [1]
 
 
 class Added(msgspec.Struct):

@@ -46,7 +46,7 @@ def test_a_section_is_left_out_of_every_format_and_that_is_said(section: str, fo
 # By section: a text of its own in JSON, and in the other formats.
 WORDS = {
     "evidence": {False: "last data received", True: "last data received"},
-    "gateway": {False: "\"adapters\"", True: "qqbot adapter"},
+    "gateway": {False: '"adapters"', True: "qqbot adapter"},
     "sockets": {False: "receive_queue", True: "retries"},
     "timeline": {False: "4009", True: "4009"},
 }
