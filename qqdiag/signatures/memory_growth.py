@@ -143,7 +143,7 @@ def _evidence(view: View, process: Process, course: Course | None, section: str)
         found.append(seen("process", Say("{left} may still be had", left=Bytes(left)), "B"))
     if process.swapped:
         found.append(seen("process", Say("{size} of it are swapped out", size=Bytes(process.swapped)), "B"))
-    found.append(seen("process", Say("{count} threads", count=len(process.threads)), "threads"))
+    found.append(seen("process", Say("threads: {count}", count=len(process.threads)), "threads"))
     before = view.earlier.process if view.earlier else None
     if isinstance(before, Process) and process.major_faults is not None and before.major_faults is not None:
         faults = process.major_faults - before.major_faults
@@ -153,7 +153,7 @@ def _evidence(view: View, process: Process, course: Course | None, section: str)
 
 
 def _ruled_out(process: Process, course: Course | None) -> tuple[RuledOut, ...]:
-    fell = [RuledOut("start", Say("it runs since {age}", age=Seconds(process.uptime)))]
+    fell = [RuledOut("start", Say("it has run for {age}", age=Seconds(process.uptime)))]
     if course is not None and course.grown > 0:
         share = Percent(100.0 * course.largest / course.grown)
         fell.append(RuledOut("burst", Say("its largest step was {share} of the growth", share=share)))

@@ -12,6 +12,7 @@ from qqdiag.model import Word
 from qqdiag.snapshot import OsThread, Process, Sample
 from qqdiag.waits import View
 
+# Where an event loop waits: selectors call these (cpython Modules/selectmodule.c), uvloop epoll_pwait (libuv).
 SELECTOR_CALLS = frozenset({"epoll_wait", "epoll_pwait", "epoll_pwait2", "select", "pselect6", "poll", "ppoll"})
 # Kernel functions in which a selector sleeps (fs/eventpoll.c, fs/select.c), by the names of several kernels.
 SELECTOR_WCHANS = frozenset(

@@ -13,10 +13,9 @@ from enum import Enum
 from qqdiag.model import Missing
 from qqdiag.snapshot import Frame, Loop, OsThread, Process, Sample
 from qqdiag.waits import View
+from qqdiag.waits.kernel_threads import SELECTOR_CALLS
 from qqdiag.waits.loops import idle, overdue, stack_of
 
-# Where an event loop waits: selectors call these (cpython Modules/selectmodule.c), uvloop epoll_pwait (libuv).
-SELECTORS = frozenset({"epoll_wait", "epoll_pwait", "epoll_pwait2", "select", "pselect6", "poll", "ppoll"})
 SPIN_CPU = 20.0  # percent; a thread that sleeps in one call uses nothing
 
 
@@ -79,7 +78,7 @@ def _doing(view: View, loop: Loop, kernel: OsThread | None, cpu: float | None) -
     if kernel is None:
         return Doing.UNKNOWN
     call = kernel.syscall.reveal() if kernel.syscall else None
-    if loop.opaque and call in SELECTORS:  # uvloop waits in C: no Python frame shows it
+    if loop.opaque and call in SELECTOR_CALLS:  # uvloop waits in C: no Python frame shows it
         return Doing.TURNING
     return Doing.SPINNING if runs(kernel) or (cpu or 0.0) >= SPIN_CPU else Doing.BLOCKED
 

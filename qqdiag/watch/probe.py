@@ -13,7 +13,7 @@ from typing import NamedTuple
 from qqdiag.collect import proc
 from qqdiag.collect.syscalls import BY_MACHINE
 from qqdiag.model import Word
-from qqdiag.waits.loop_thread import SELECTORS
+from qqdiag.waits.kernel_threads import SELECTOR_CALLS
 
 BUSY = 0.8  # share of the time between two probes
 STOPPED, DISK, PROCESSOR, CALL = map(Word, ("stopped", "disk", "processor", "call"))
@@ -46,7 +46,7 @@ def suspicion(before: Probe, now: Probe) -> Word | None:
         return PROCESSOR
     # The same call with the same arguments at the same stack, twice: it did not come back to its selector.
     stuck = set(before.calls) & set(now.calls)
-    return CALL if any(call and call != "running" and _name(call) not in SELECTORS for call in stuck) else None
+    return CALL if any(call and call != "running" and _name(call) not in SELECTOR_CALLS for call in stuck) else None
 
 
 def _busy(pid: int, thread: int) -> float:
