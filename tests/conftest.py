@@ -39,6 +39,7 @@ PACKAGES = {  # by program
     "zstd": "zstd",
 }
 MAY_SKIP = (
+    "no hypno",  # it has wheels up to CPython 3.11 and needs a compiler beyond
     "not Linux",  # the parts that read /proc
     "no such architecture here",  # a layout of the other architecture
     "let every user read the interpreter",  # root's own pyenv lies in a folder that is closed to others

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qqdiag.cli import commands, lists
+from qqdiag.cli.attach import attach
 from qqdiag.cli.console import fail
 from qqdiag.cli.fixes import fixes
 from qqdiag.cli.lab import lab
@@ -35,7 +36,7 @@ def cli() -> None:
     """
 
 
-for command in (*commands.ALL, *lists.ALL, triage, watch, fixes, lab):
+for command in (*commands.ALL, *lists.ALL, attach, triage, watch, fixes, lab):
     cli.add_command(command)
 
 

@@ -169,34 +169,12 @@ def capture(
         if isinstance(found, Core):
             recording = record_core(found, deep=deep, full=full, variables=variables)
         else:
-            live = _process(found)
+            live = process_of(found)
             recording = record(live, interval, pause=pause, deep=deep, full=full, variables=variables, progress=step)
     write(output, recording)
     note(f"{output.stat().st_size / 1e6:.1f} MB were written")
     note("what was written holds the gateway's secrets: never post it. To post: qqdiag report FILE")
     _check_whole(recording)
-    return 0
-
-
-@click.command()
-@options.target
-@options.as_json
-@click.option("--console", is_flag=True, help="Open its console after the list.")
-def attach(target: str | None, as_json: bool, console: bool) -> int:
-    """List the tasks that a gateway's own aiomonitor knows, and open its console.
-
-    Example: qqdiag attach 1234 --console
-    """
-    from qqdiag.attach import find, open_console
-    from qqdiag.redact.listing import monitor_listing
-    from qqdiag.render.rows import rows
-    from qqdiag.target import resolve
-
-    pid = _process(resolve(target)).pid
-    monitor = find(pid)
-    emit(rows(monitor_listing(monitor), as_json))
-    if console:
-        open_console(pid, monitor)
     return 0
 
 
@@ -256,7 +234,7 @@ def _check_whole(recording: Recording) -> None:
         raise NotReadable(why, recording.whole.hint)
 
 
-def _process(target: Target) -> Live:
+def process_of(target: Target) -> Live:
     """A target that must be a process."""
     from qqdiag.errors import UsageError
     from qqdiag.model import Say
@@ -267,4 +245,4 @@ def _process(target: Target) -> Live:
     raise UsageError(Say("this needs a running process, not a file"), Say("qqdiag inspect FILE shows what it holds"))
 
 
-ALL = (inspect, report, capture, attach)
+ALL = (inspect, report, capture)

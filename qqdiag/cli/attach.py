@@ -1,0 +1,121 @@
+"""The command `qqdiag attach`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qqdiag.cli import options
+from qqdiag.cli.console import emit, note, progress, shown_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qqdiag.model import Say
+    from qqdiag.target import Live
+
+
+@click.command()
+@options.target
+@options.as_json
+@click.option("--ps", "listed", is_flag=True, help="List its tasks; the default.")
+@click.option("--where", "task", metavar="TASK", help="Where a task stands, by its name or id.")
+@click.option("--cancel", "doomed", metavar="TASK", help="Cancel a task, after its chain was shown and a question.")
+@click.option("--console", is_flag=True, help="Open the aiomonitor's console.")
+@click.option(
+    "--inject", "put_in", is_flag=True, help="Put an aiomonitor into a gateway that has none. It may harm it."
+)
+@click.option("--yes", is_flag=True, help="Answer the question of --cancel and --inject.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default="before-inject.qqd", show_default=True,
+              help="The capture that --inject takes first.")  # fmt: skip
+def attach(
+    target: str | None,
+    as_json: bool,
+    listed: bool,
+    task: str | None,
+    doomed: str | None,
+    console: bool,
+    put_in: bool,
+    yes: bool,
+    output: Path,
+) -> int:
+    """Speak to the aiomonitor of a gateway: list its tasks, cancel one, open its console.
+
+    With --inject, of a gateway that has none: a capture is taken, an aiomonitor is put into it, its console opened,
+    and taken out again at the end. Nothing else of qqdiag runs anything in a gateway.
+
+    Example: qqdiag attach 1234 --console
+    """
+    from qqdiag.attach import find, open_console
+    from qqdiag.attach import tasks as its
+    from qqdiag.cli.commands import process_of
+    from qqdiag.redact.listing import monitor_listing
+    from qqdiag.render.rows import rows
+    from qqdiag.target import resolve
+
+    live = process_of(resolve(target))
+    if task is not None:
+        _tell(its.lines(its.where(live, task)))
+        return 0
+    if put_in:
+        return _inject(live, output, yes)
+    monitor = find(live.pid)
+    if doomed is not None:
+        found = its.where(live, doomed)
+        _tell(its.lines(found))
+        if yes or _confirmed("cancel it?"):
+            its.cancel(live.pid, monitor, found)
+            note("it was asked to end; see whether it did: qqdiag attach PID --ps")
+        return 0
+    if listed or not console:
+        emit(rows(monitor_listing(monitor), as_json))
+    if console:
+        open_console(live.pid, monitor)
+    return 0
+
+
+def _inject(live: Live, output: Path, yes: bool) -> int:
+    from qqdiag.attach import find, open_console
+    from qqdiag.attach.inject import explain, injected_monitor
+    from qqdiag.capture import write
+    from qqdiag.errors import NotReadable, UsageError
+    from qqdiag.model import Say
+    from qqdiag.run import record
+
+    try:
+        found = find(live.pid)
+    except NotReadable:
+        pass
+    else:
+        raise UsageError(
+            Say("it has an aiomonitor already, on port {port}", port=found.web_port),
+            Say("qqdiag attach {pid} --console", pid=live.pid),
+        )
+    _tell(explain(live))
+    if not yes and not _confirmed("do it?"):
+        return 0
+    with progress() as step:
+        write(output, record(live, 1.0, progress=step))
+    note(f"captured into {shown_path(output)}; it holds secrets")
+    with injected_monitor(live, progress):
+        open_console(live.pid, find(live.pid))
+    note("it was taken out again")
+    return 0
+
+
+def _tell(sentences: Iterable[Say]) -> None:
+    from qqdiag.redact import sentence, text_of
+
+    for one in sentences:
+        emit(f"{text_of(sentence(one))}\n")
+
+
+def _confirmed(question: str) -> bool:
+    """Asked on a terminal alone: without one the answer is no, and said."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return click.confirm(question)
+    note("nothing was done: there is no terminal to ask on; --yes answers for you")
+    return False
