@@ -44,11 +44,15 @@ def receives(runtime: Runtime, code: int, classes: Iterable[TypeInfo], own: int 
 
 def _kept(runtime: Runtime, own: int, used: list[str], classes: list[TypeInfo]) -> list[tuple[int, dict[str, int]]]:
     """The objects of such classes in the attributes of `own` that the code uses, each with its methods."""
-    if not own:
-        return []
-    pointers, attributes = {info.address for info in classes}, runtime.objects.attributes(own)
-    values = [attributes[name] for name in used if name in attributes]
-    types = [(value, runtime.objects.type_of(value)) for value in values]
+    pointers = {info.address for info in classes}
+    try:
+        if not own or runtime.objects.type_of(own).address not in pointers:
+            return []
+        attributes = runtime.objects.attributes(own)
+        values = [attributes[name] for name in used if name in attributes]
+        types = [(value, runtime.objects.type_of(value)) for value in values]
+    except Unreadable:
+        return []  # of what the walk has not seen before: it leads to nothing of a gateway's own
     return [(value, _methods(runtime, [info])) for value, info in types if info.address in pointers]
 
 
