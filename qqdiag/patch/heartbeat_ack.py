@@ -24,7 +24,7 @@ def judge(adapter: Adapter) -> Judged:
     code, beat = adapter.code, adapter.roles.beat
     if beat is None:
         return cannot_tell(Say("no task that sends op 1 was found"))
-    beating = follow(code, beat, Library(), closed(begin(adapter.roles), is_closed=False), _marks(adapter))
+    beating = follow(code, beat, Library(), closed(begin(adapter.roles), is_closed=False))
     answered = changed(adapter, 11) - changed(adapter, NO_OP)
     cuts = [event for kind in ("cut", "close") for event in events(beating, kind)]
     counted = raised(beating)

@@ -16,11 +16,13 @@ from hermes_gateway import Setting
 from hermes_patient import FIRST_BEAT, Patient, wait_beats
 
 ADAPTER = Path("gateway/platforms/qqbot/adapter.py")
+READY = "Ready, session_id=|Session resumed"
 SETTING = Setting(
     constants={
         "RECONNECT_BACKOFF": [0.2],
         "MAX_RECONNECT_ATTEMPTS": 5,
         "RATE_LIMIT_DELAY": 0.5,
+        "QUICK_DISCONNECT_THRESHOLD": 60.0,  # each of these connections is a quick one, however slow the machine
         "CONNECT_TIMEOUT_SECONDS": CLOSE_TIMEOUT,
     },
     first_beat=FIRST_BEAT,
@@ -120,13 +122,17 @@ def reachable(patient: Patient) -> None:
 def chattering(patient: Patient) -> None:
     """F01: a wrong Hello, then frames without end and no answer to CLOSE."""
     patient.server.switch(answer_close=False, chatter=SHORTER["CLOSE_DEADLINE_SECONDS"] / 4)
+    ready = logged(patient, READY)
     patient.server.cut("bad-hello")
+    patient.gateway.wait_log(READY, count=ready + 1)  # while it chatters on
 
 
 def told_to_reconnect(patient: Patient) -> None:
     """F01a and F21: op 7, from a peer that chatters on."""
     patient.server.switch(answer_close=False, chatter=SHORTER["CLOSE_DEADLINE_SECONDS"] / 4)
+    ready = logged(patient, READY)
     patient.server.cut("reconnect")
+    patient.gateway.wait_log(READY, count=ready + 1)
 
 
 def quiet(patient: Patient) -> None:
@@ -160,9 +166,9 @@ def thawed(patient: Patient) -> None:
 def quick(patient: Patient) -> None:
     """F15: each connection ends as soon as it is ready."""
     for _ in range(4):
-        ready = logged(patient, "Ready, session_id=|Session resumed")
+        ready = logged(patient, READY)
         patient.server.close(4000)
-        patient.gateway.wait_log("Ready, session_id=|Session resumed", count=ready + 1)
+        patient.gateway.wait_log(READY, count=ready + 1)
     assert logged(patient, "Too many quick disconnects") >= 1
 
 

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import hermes_environment
 import pytest
-from hermes_patched import ADAPTER, FAULTS, SETTING, copy_of, logged, packages_of, patched
+from hermes_patched import ADAPTER, FAULTS, READY, SETTING, copy_of, logged, packages_of, patched
 from hermes_patient import Case, Patient, hermes
 
 pytestmark = pytest.mark.hermes
-READY = "Ready, session_id=|Session resumed"
 
 
 # The adapter of 0.16.0 lies between these two; tests/patch has it with every fix too.
