@@ -238,7 +238,7 @@ def test_json_has_the_promised_shape(gateway: int) -> None:
     document = json.loads(done.stdout)
     assert list(document) == [
         "schema_version", "private", "target", "verdict", "findings", "missing", "pause_ms", "omitted", "dropped",
-        "snapshot",
+        "timeline", "snapshot",
     ]  # fmt: skip
     assert document["verdict"] == "clear"
     assert document["target"]["pid"] == gateway
