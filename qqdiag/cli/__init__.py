@@ -14,6 +14,7 @@ from qqdiag.cli.attach import attach
 from qqdiag.cli.console import fail
 from qqdiag.cli.fixes import fixes
 from qqdiag.cli.lab import lab
+from qqdiag.cli.man import man
 from qqdiag.cli.triage import triage
 from qqdiag.cli.watch import watch
 from qqdiag.exits import INTERRUPTED, NOT_RUN, OWN_FAULT
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (*commands.ALL, *lists.ALL, attach, triage, watch, fixes, lab):
+for command in (*commands.ALL, *lists.ALL, attach, triage, watch, fixes, lab, man):
     cli.add_command(command)
 
 

@@ -44,7 +44,7 @@ def fixes_list(as_json: bool) -> int:
 
 
 @fixes.command("show")
-@click.argument("id")
+@click.argument("id", shell_complete=options.remedies)
 @click.option("--source", is_flag=True, help="Print the file itself, to copy it.")
 def fixes_show(id: str, source: bool) -> int:
     """Say what a fix does and which failures it ends.

@@ -33,7 +33,7 @@ def lab_list(as_json: bool) -> int:
 
 
 @lab.command("start")
-@click.argument("id")
+@click.argument("id", shell_complete=options.lab_cases)
 @click.option("--tls", is_flag=True, help="Speak TLS on the connections.")
 @click.option("--for", "seconds", type=click.FloatRange(1, 3600), default=120.0, show_default=True, help="Seconds.")
 @click.option("--inspect", "look", is_flag=True, help="Inspect it at once, then end it.")

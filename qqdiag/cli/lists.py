@@ -9,7 +9,7 @@ from qqdiag.cli.console import emit, note, progress
 
 
 @click.command()
-@click.argument("id", default="decision-tree")
+@click.argument("id", default="decision-tree", shell_complete=options.failures)
 def explain(id: str) -> int:
     """Print the runbook of a failure; without one, the questions that tell which failure it is.
 

@@ -48,3 +48,28 @@ log_text = click.option(
     is_flag=True,
     help="Show log lines, what looks private masked: read it before posting.",
 )
+
+
+def failures(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """What the shell offers for the id of a failure."""
+    from qqdiag.explain import PAGES, runbooks
+
+    return _beginning(begun, (*PAGES, *runbooks()))
+
+
+def remedies(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """What the shell offers for the id of a fix."""
+    from qqdiag.remedies import remedies as known
+
+    return _beginning(begun, tuple([one.id for one in known()]))
+
+
+def lab_cases(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """What the shell offers for the id of a gateway of the lab."""
+    from qqdiag.lab.start import cases
+
+    return _beginning(begun, tuple([case.id for case in cases()]))
+
+
+def _beginning(begun: str, names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if name.startswith(begun)]

@@ -24,7 +24,7 @@ EACH = 2_500
 QQDIAG = [sys.executable, "-P", "-m", "qqdiag"]
 FORMS = next(tuple(option.type.choices) for option in commands.report.params if option.name == "form")
 # What shows nothing of a target.
-NO_TARGET = {"doctor", "explain", "fixes", "lab", "schema", "signatures"}
+NO_TARGET = {"doctor", "explain", "fixes", "lab", "man", "schema", "signatures"}
 
 
 @pytest.fixture(scope="module", params=SEEDS)
