@@ -15,7 +15,7 @@ _SERVICE = re.compile(r"^[\w.@:\\-]{1,255}\.service$")
 
 def paths(groups: str) -> list[str]:
     """The group paths of a /proc/PID/cgroup, systemd's own hierarchies first (v2 `0::`, v1 `name=systemd`)."""
-    rows = [line.split(":", 2) for line in groups.splitlines()]
+    rows = [line.split(":", 2) for line in groups.split("\n")]
     rows = [row for row in rows if len(row) == 3]
     return [row[2] for row in sorted(rows, key=lambda row: (row[1] != "name=systemd", row[0] != "0"))]
 

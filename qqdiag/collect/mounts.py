@@ -19,14 +19,14 @@ def file_system(pid: int, fd: int) -> str | None:
     """`ext4`, `nfs4`, `fuse`; None where it is on none that is mounted (a pipe, a socket), or is hidden."""
     try:
         info = proc.status_fields(proc.read(f"/proc/{pid}/fdinfo/{fd}"))
-        lines = proc.text(proc.read(f"/proc/{pid}/mountinfo")).splitlines()
+        lines = proc.lines(proc.read(f"/proc/{pid}/mountinfo"))
     except OSError:
         return None
     mount = info.get("mnt_id")
     for line in lines:
-        before, dash, after = line.partition(" - ")
-        if dash and before.split()[0] == mount:
-            return _type(after.split()[0])
+        before, _, after = line.partition(" - ")
+        if before.partition(" ")[0] == mount and after:  # the last one may be cut
+            return _type(after.partition(" ")[0])
     return None
 
 

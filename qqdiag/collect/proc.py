@@ -39,6 +39,13 @@ def text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
+def lines(data: bytes) -> list[str]:
+    """The lines of a /proc file: in a name the kernel escapes newlines (fs/seq_file.c, mangle_path), and none of the
+    other characters at which `splitlines` ends a line.
+    """
+    return text(data).removesuffix("\n").split("\n") if data else []
+
+
 def stat_fields(data: bytes) -> tuple[str, list[str]]:
     """(name, fields from `state` on) of a stat file. The name may hold blanks and brackets: proc(5), field 2."""
     head, _, tail = data.rpartition(b")")
@@ -46,8 +53,8 @@ def stat_fields(data: bytes) -> tuple[str, list[str]]:
 
 
 def status_fields(data: bytes) -> dict[str, str]:
-    """A status file as a dict. A name with newlines is escaped by the kernel, so lines are lines."""
-    pairs = (line.partition(":") for line in text(data).splitlines())
+    """A status file as a dict."""
+    pairs = (line.partition(":") for line in lines(data))
     return {key: value.strip() for key, _, value in pairs}
 
 

@@ -60,7 +60,7 @@ def _folders(groups: str) -> list[tuple[str, tuple[str, str]]]:
 
 def _paths(groups: str, controller: str) -> list[str]:
     """The target's paths in the hierarchy of a controller; "" is v2's only one."""
-    rows = [line.split(":", 2) for line in groups.splitlines()]
+    rows = [line.split(":", 2) for line in groups.split("\n")]
     return [row[2] for row in rows if len(row) == 3 and controller in row[1].split(",") and ".." not in row[2]]
 
 

@@ -105,11 +105,11 @@ def _files(pid: int, profile: Profile | None, variables: dict[str, str]) -> Iter
 def _packages(pid: int, sample: Sample) -> Iterator[Package]:
     """By the names of their metadata folders, beside the code that runs and the libraries that are mapped."""
     codes = sample.python.codes if isinstance(sample.python, Python) else []
-    maps = (line.split(maxsplit=5)[-1] for line in proc.text(proc.read(f"/proc/{pid}/maps", MAPS_MAX)).splitlines())
-    paths = itertools.chain((code.path.reveal() for code in codes), maps)
+    maps = (line.split(maxsplit=5)[5:] for line in proc.lines(proc.read(f"/proc/{pid}/maps", MAPS_MAX)))
+    paths = itertools.chain((code.path.reveal() for code in codes), *maps)
     folders = (found[0] for path in paths if (found := _FOLDER.match(path)))
     for folder in list(dict.fromkeys(folders))[:MOST_FOLDERS]:
-        yield from _in_folder(_names(f"/proc/{pid}/root{folder}"))
+        yield from _in_folder(_names(rooted.root_of(pid), folder))
 
 
 def _in_folder(names: Iterable[str]) -> Iterator[Package]:
@@ -119,9 +119,8 @@ def _in_folder(names: Iterable[str]) -> Iterator[Package]:
             yield Package(name=Word(known), version=Word(found[2]))
 
 
-def _names(folder: str) -> list[str]:
+def _names(root: str, folder: str) -> list[str]:
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for _, entry in zip(range(MOST_ENTRIES), entries, strict=False))
-    except OSError:
+        return rooted.names(root, folder, MOST_ENTRIES)
+    except (OSError, ValueError):  # ValueError: a path with a zero byte
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -128,6 +129,27 @@ def test_the_type_of_a_file_system_is_what_findmnt_says() -> None:
         found = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", folder], capture_output=True, text=True)
         assert mounts.file_system(os.getpid(), file.fileno()) == found.stdout.split()[0]
         assert mounts.file_system(os.getpid(), status.fileno()) == "proc"
+
+
+# Prints what is said of a file below a mount point that `str.splitlines` and a search for " - " would cut.
+ODD_MOUNT = r"""
+import os, subprocess, sys
+from qqdiag.collect import mounts
+folder = os.path.join(sys.argv[1], "a\x1c - b")
+os.mkdir(folder)
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+with open(os.path.join(folder, "file"), "wb") as file, open("/proc/self/status", "rb") as status:
+    print(mounts.file_system(os.getpid(), file.fileno()), mounts.file_system(os.getpid(), status.fileno()))
+"""
+
+
+@pytest.mark.root
+def test_a_mount_point_of_an_odd_name(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a mount takes root: sudo pytest")
+    command = ["unshare", "--mount", "--propagation", "private", sys.executable, "-c", ODD_MOUNT, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr) == (["tmpfs", "proc"], "")
 
 
 def test_a_pipe_is_on_none_and_a_number_that_is_not_open_either() -> None:

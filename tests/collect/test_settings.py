@@ -25,11 +25,18 @@ async def main():
         await asyncio.Event().wait()
 asyncio.run(main())
 """
+# Maps a file whose name would end a line for `str.splitlines`, and not for the kernel.
+MAPPING = r"""
+import mmap
+file = open("a\f\fb", "w+b")
+file.truncate(4096)
+mapped = mmap.mmap(file.fileno(), 4096)
+"""
 
 
 @contextmanager
-def gateway(home: Path, *arguments: str, **variables: str) -> Iterator[int]:
-    (home / "hermes_cli.py").write_text(PROGRAM)
+def gateway(home: Path, *arguments: str, program: str = PROGRAM, **variables: str) -> Iterator[int]:
+    (home / "hermes_cli.py").write_text(program)
     environment = {"HERMES_HOME": str(home), "PATH": os.environ["PATH"], **variables}
     command = [sys.executable, "-m", "hermes_cli", *arguments]
     with subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -74,6 +81,13 @@ def test_the_values_of_its_settings_are_known_so_that_none_is_shown(tmp_path: Pa
     with gateway(tmp_path) as pid:
         found = {value.reveal() for value in settings.private_values(pid, HERMES)}
     assert found == {"zq83-hunter", "second-value", "third value"}
+
+
+def test_a_mapped_file_of_an_odd_name_hides_nothing(tmp_path: Path) -> None:
+    with gateway(tmp_path, program=MAPPING + PROGRAM) as pid:
+        assert "\f\f" in Path(f"/proc/{pid}/maps").read_text()
+        names = [one.name.reveal() for one in seen(pid).packages]
+    assert "aiohttp" in names
 
 
 def test_a_link_to_the_secrets_of_another_is_not_read(tmp_path: Path) -> None:
