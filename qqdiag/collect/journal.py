@@ -25,7 +25,10 @@ from qqdiag.snapshot import LogEvent, LogFile, LogLine
 ENTRIES_MAX = 5000
 LINES_KEPT = 200
 TIMEOUT = 2.0  # seconds
-PRIORITIES = ("CRITICAL", "CRITICAL", "CRITICAL", "ERROR", "WARNING", "INFO", "INFO", "DEBUG")  # syslog(3), 0 to 7
+# syslog(3); who logs may write anything in its place.
+PRIORITIES = dict(
+    zip("01234567", ("CRITICAL", "CRITICAL", "CRITICAL", "ERROR", "WARNING", "INFO", "INFO", "DEBUG"), strict=True)
+)
 
 
 class Entry(msgspec.Struct):
@@ -98,8 +101,7 @@ def _file(entries: list[Entry], size: int, grammar: Grammar, templates: Template
 
 def _record(entry: Entry, grammar: Grammar) -> Record:
     text = _text(entry.message)
-    level = PRIORITIES[int(entry.priority)] if entry.priority in "01234567" and entry.priority else None
-    return grammar.record(text) or Record(None, level, None, text, None)
+    return grammar.record(text) or Record(None, PRIORITIES.get(entry.priority), None, text, None)
 
 
 def _text(message: str | list[int] | None) -> str:

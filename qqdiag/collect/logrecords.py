@@ -6,7 +6,6 @@ A log is text by anybody: a line may be cut, endless, binary, or end in the midd
 from __future__ import annotations
 
 import datetime
-import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from qqdiag.snapshot import LogEvent
 LINE_CHARACTERS_MAX = 2000
 RECORD_LINES_MAX = 50
 MESSAGE_MAX = 500  # characters in which a phrase is looked for: an expression may take their square
+NUMBER_MAX = 2.0**53  # beyond it a float is no count; no line that its program wrote holds one
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -139,6 +139,6 @@ def _numbers(found: re.Match[str]) -> list[float]:
             number = float(group)
         except (TypeError, ValueError):
             continue  # a group that took no part, or `None` as Python prints a close code
-        if math.isfinite(number):
+        if abs(number) <= NUMBER_MAX:
             numbers.append(number)
     return numbers

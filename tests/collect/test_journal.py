@@ -137,6 +137,7 @@ def test_what_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ('{"__REALTIME_TIMESTAMP":"1795277449583310","MESSAGE":[255,1000,-1]}', None),
         ('{"__REALTIME_TIMESTAMP":"1795277449583310","MESSAGE":null,"PRIORITY":"9"}', ""),
         ('{"__REALTIME_TIMESTAMP":"1795277449583310","PRIORITY":""}', ""),
+        ('{"__REALTIME_TIMESTAMP":"1795277449583310","MESSAGE":"a text","PRIORITY":"12"}', "a text"),
         ('{"__REALTIME_TIMESTAMP":"9999999999999999999999","MESSAGE":"x"}', None),
         ('{"__REALTIME_TIMESTAMP":"-1","MESSAGE":"x"}', None),
         ('{"MESSAGE":"no time"}', None),

@@ -152,7 +152,12 @@ def test_any_bytes_are_read(home: Path, data: bytes) -> None:
     for line in seen.last:
         line.text.reveal().encode()
         assert len(line.text.reveal()) <= logrecords.LINE_CHARACTERS_MAX * logrecords.RECORD_LINES_MAX
-    assert all(number < 1e300 for event in seen.events for number in event.numbers)
+
+
+def test_a_number_that_no_program_counts_to_is_none(home: Path) -> None:
+    codes = ("4009", "9" * 16, "9" * 308, "9" * 400)
+    seen = agent(home, "".join(record(9, f"WebSocket closed: code={code}") for code in codes))
+    assert [event.numbers for event in seen.events] == [[4009], [], [], []]
 
 
 def test_lines_of_no_format_have_no_age(home: Path) -> None:
