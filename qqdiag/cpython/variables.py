@@ -150,7 +150,7 @@ def _local(runtime: Runtime, name: str, kind: int, word: int, seen: _Seen) -> Va
 def variable(
     runtime: Runtime, name: str, scope: str, address: int, *, inside: AttributeNames | None = None, key: bool = False
 ) -> Variable:
-    """The object at `address`; With `inside`, its attributes too. `key`: its name is no code's but a key of a dict."""
+    """The object at `address`. `inside`: with its attributes. `key`: its name is no code's but a key of a dict."""
     try:
         info = runtime.objects.type_of(address)
         found = _found(runtime, address, info)

@@ -77,7 +77,7 @@ def _has(source: versions.Adapter, row: KnownFault) -> Say:
         text = Say("{text}, {path}:{line}", text=text, path=row.path, line=row.line)
     text = Say("{text}: {title}", text=text, title=title)
     if row.fixed_in is None:
-        return Say("{text}; in every release up to {release}", text=text, release=Word(max(source.releases)))
+        return Say("{text}; in every release up to {release}", text=text, release=Word(list(source.releases)[-1]))
     return Say("{text}; fixed in {program} {release}", text=text, program=Word(source.program), release=row.fixed_in)
 
 

@@ -73,7 +73,7 @@ def _look(sample: Sample, python: Python, diagnosis: Diagnosis) -> _Seen:
 
 def _reads(sample: Sample) -> dict[int, int]:
     websockets = sample.gateway.websockets if isinstance(sample.gateway, Gateway) else []
-    return {task: websocket.fd for websocket in websockets if websocket.fd for task in websocket.readers}
+    return {task: websocket.fd for websocket in websockets if websocket.fd is not None for task in websocket.readers}
 
 
 def _marked(diagnosis: Diagnosis) -> dict[Key, Mark]:

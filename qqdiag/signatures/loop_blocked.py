@@ -143,7 +143,7 @@ def _from_outside(standing: Standing) -> Finding:
         confidence=Confidence.POSSIBLE if standing.unread is None else Confidence.LIKELY,
         because=because,
         summary=Say(
-            "No thread of the process runs an event loop for at least {age}: the first sleeps elsewhere.",
+            "No thread of the process has run an event loop for at least {age}: the first sleeps elsewhere.",
             age=Seconds(age),
         ),
         evidence=tuple(found),

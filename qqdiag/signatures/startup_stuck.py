@@ -112,7 +112,7 @@ def _by_its_word(view: View) -> list[Finding]:
     if start.connected or start.refused:
         return []
     if start.state == "starting" and start.age >= SLOW:
-        text = Say("The gateway is starting since {age}, and no platform has connected.", age=Seconds(start.age))
+        text = Say("The gateway has been starting for {age}, and no platform has connected.", age=Seconds(start.age))
         severity = SEVERITY if start.age >= ENDLESS else Severity.DEGRADED
         return [_told(start, severity, Confidence.LIKELY, text)]
     if start.platforms and start.age >= SLOW and all(one.state.reveal() in _DOWN for one in start.platforms):

@@ -39,7 +39,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """What is known of one platform's adapter. `releases`: for each release the ids of the faults that it has."""
+    """What is known of one platform's adapter. `releases`: for each, the oldest first, the faults that it has."""
 
     profile: str
     platform: str
