@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from qqdiag.collect import journal
-from qqdiag.collect.logtemplates import Templates
+from qqdiag.collect.logs import journal
+from qqdiag.collect.logs.templates import Templates
 from qqdiag.model import Missing
 from qqdiag.profiles.hermes import PROFILE
 from qqdiag.snapshot import LogFile
@@ -56,8 +56,9 @@ sys.stdin.read()
 
 DRIVER = r"""
 import json, os, subprocess, sys, time
-from qqdiag.collect import homes, journal
-from qqdiag.collect.logtemplates import Templates
+from qqdiag.collect import homes
+from qqdiag.collect.logs import journal
+from qqdiag.collect.logs.templates import Templates
 from qqdiag.profiles.hermes import PROFILE
 from qqdiag.snapshot import LogFile
 fifo = sys.argv[1]

@@ -19,9 +19,10 @@ import pytest
 from collect_patients import patient
 from test_logs import IDLE, LOGGER, PROFILE, record, stamp
 
-from qqdiag.collect import localtime, logfiles, logs, rotated
-from qqdiag.collect.loghistory import EVENTS_KEPT
-from qqdiag.collect.logscan import BLOCK, Budget, Scan
+from qqdiag.collect import localtime, logs
+from qqdiag.collect.logs import logfile, rotated
+from qqdiag.collect.logs.history import EVENTS_KEPT
+from qqdiag.collect.logs.scan import BLOCK, Budget, Scan
 from qqdiag.snapshot import LogFile, Logs
 
 HERE = datetime.datetime.now().astimezone().tzinfo
@@ -124,7 +125,7 @@ def test_a_hundred_megabytes_are_read_in_little_memory(folder: Path) -> None:
 def own(path: Path, budget: Budget | None = None) -> LogFile:
     fd = os.open(path, os.O_RDONLY)
     try:
-        return logfiles.read(fd, "agent", str(path), PROFILE, HERE, time.time(), (), budget)
+        return logfile.read(fd, "agent", str(path), PROFILE, HERE, time.time(), (), budget)
     finally:
         os.close(fd)
 
@@ -135,7 +136,7 @@ def test_what_the_budget_leaves_is_said_and_is_the_oldest(folder: Path) -> None:
         limit = budget.bytes if budget.lines and budget.cpu_until else 0
         seen = own(path, budget)
         assert len(seen.events) == 1
-        assert path.stat().st_size - seen.older[0].unread - logfiles.TAIL_BYTES == pytest.approx(limit, abs=1000)
+        assert path.stat().st_size - seen.older[0].unread - logfile.TAIL_BYTES == pytest.approx(limit, abs=1000)
 
 
 def test_the_newest_events_are_kept(folder: Path) -> None:
@@ -144,7 +145,7 @@ def test_the_newest_events_are_kept(folder: Path) -> None:
     (folder / "agent.log.1").write_text(record(count + 9, CLOSED))
     seen = agent(folder)
     assert ages(seen)[-1] < 8
-    assert EVENTS_KEPT <= len(seen.events) <= EVENTS_KEPT + logfiles.TAIL_BYTES // len(record(1, CLOSED))
+    assert EVENTS_KEPT <= len(seen.events) <= EVENTS_KEPT + logfile.TAIL_BYTES // len(record(1, CLOSED))
     assert seen.older[1].unread > 0
 
 
@@ -206,7 +207,7 @@ def test_the_hour_that_comes_twice(folder: Path) -> None:
     now = moments[-1].timestamp() + 100
     fd = os.open(path, os.O_RDONLY)
     try:
-        seen = logfiles.read(fd, "agent", str(path), PROFILE, NEW_YORK, now)
+        seen = logfile.read(fd, "agent", str(path), PROFILE, NEW_YORK, now)
     finally:
         os.close(fd)
     assert ages(seen) == pytest.approx([now - moment.timestamp() for moment in moments])

@@ -13,9 +13,10 @@ import pytest
 from collect_patients import patient
 from test_logs import IDLE, PROFILE, record
 
-from qqdiag.collect import logcalls, logs, logtemplates
+from qqdiag.collect import logs
 from qqdiag.collect import process as processes
-from qqdiag.collect.logtemplates import Templates
+from qqdiag.collect.logs import calls
+from qqdiag.collect.logs.templates import SOURCE_BYTES_MAX, SOURCES_MAX, Templates
 from qqdiag.model import Missing, Say
 from qqdiag.snapshot import LogArgument, Logs, Sample
 
@@ -194,7 +195,7 @@ def test_a_hostile_source_costs_itself_alone(package: Path, name: str) -> None:
 
 
 def test_what_is_read_is_bounded(package: Path) -> None:
-    (package / "large.py").write_bytes(b"#" * (logtemplates.SOURCE_BYTES_MAX + 1))
+    (package / "large.py").write_bytes(b"#" * (SOURCE_BYTES_MAX + 1))
     asked: list[str] = []
 
     def counted(path: str) -> bytes:
@@ -204,7 +205,7 @@ def test_what_is_read_is_bounded(package: Path) -> None:
     known = Templates([str(package / "adapter.py")], counted)
     for number in range(100):
         known.match(f"bot.platforms.m{number}", "INFO", "x")
-    assert len(asked) <= 4 * logtemplates.SOURCES_MAX
+    assert len(asked) <= 4 * SOURCES_MAX
     assert known.match("bot.platforms.large", "INFO", "x") is None
 
 
@@ -233,7 +234,7 @@ def test_sources_lie_beside_the_program(tmp_path: Path, changed: bool) -> None:
 def test_the_child_needs_nothing_of_the_package() -> None:
     source = b"logger.info('fixed text')"
     done = subprocess.run(
-        [sys.executable, "-I", "-S", logcalls.__file__],
+        [sys.executable, "-I", "-S", calls.__file__],
         input=len(source).to_bytes(4, "big") + source,
         capture_output=True,
         cwd="/",

@@ -15,7 +15,8 @@ from collect_patients import NOBODY, as_nobody, patient
 from hypothesis import given, settings
 from hypothesis.strategies import binary, text
 
-from qqdiag.collect import logfiles, logrecords, logs, rooted, statefile
+from qqdiag.collect import logs, rooted, statefile
+from qqdiag.collect.logs import logfile, records
 from qqdiag.episodes import last_episode
 from qqdiag.model import Missing
 from qqdiag.profiles import Phrase, Profile
@@ -112,7 +113,7 @@ def test_a_record_may_have_many_lines(home: Path) -> None:
     assert (len(seen.last), len(seen.events)) == (2, 2)
     lines = seen.last[0].text.reveal().split("\n")
     assert lines[1].startswith("Traceback")
-    assert len(lines) <= logrecords.RECORD_LINES_MAX + 2
+    assert len(lines) <= records.RECORD_LINES_MAX + 2
 
 
 def test_a_line_without_an_end_is_shown_and_makes_no_event(home: Path) -> None:
@@ -124,8 +125,8 @@ def test_a_line_without_an_end_is_shown_and_makes_no_event(home: Path) -> None:
 def test_only_the_end_of_a_long_file_is_read(home: Path) -> None:
     lines = "".join(record(1000 - number / 10, f"line {number} {'x' * 100}") for number in range(10_000))
     seen = agent(home, lines)
-    assert seen.size > 2 * logfiles.TAIL_BYTES
-    assert len(seen.last) == logfiles.LINES_KEPT
+    assert seen.size > 2 * logfile.TAIL_BYTES
+    assert len(seen.last) == logfile.LINES_KEPT
     assert seen.last[-1].text.reveal().startswith("[QQBot:1903695542] line 9999 ")
     assert all(line.age is not None for line in seen.last)
 
@@ -151,7 +152,7 @@ def test_any_bytes_are_read(home: Path, data: bytes) -> None:
     assert seen.size == len(data)
     for line in seen.last:
         line.text.reveal().encode()
-        assert len(line.text.reveal()) <= logrecords.LINE_CHARACTERS_MAX * logrecords.RECORD_LINES_MAX
+        assert len(line.text.reveal()) <= records.LINE_CHARACTERS_MAX * records.RECORD_LINES_MAX
 
 
 def test_a_number_that_no_program_counts_to_is_none(home: Path) -> None:
@@ -480,7 +481,7 @@ def test_no_bytes_upset_the_readers(data: bytes) -> None:
     fd = os.memfd_create("log")
     try:
         os.write(fd, f"{stamp(5)} INFO {LOGGER}: [".encode() + data)
-        seen = logfiles.read(fd, "agent", "/x", PROFILE, None, time.time())
+        seen = logfile.read(fd, "agent", "/x", PROFILE, None, time.time())
         assert seen.size == os.fstat(fd).st_size
         os.truncate(fd, 0)
         os.pwrite(fd, b'{"platforms": ' + data, 0)

@@ -14,8 +14,8 @@ from built import ABSENT, NOW, sample, snapshot
 from matrix_table import words
 from msgspec.structs import replace
 
-from qqdiag.collect import logfiles
-from qqdiag.collect.loghistory import Old
+from qqdiag.collect.logs import logfile
+from qqdiag.collect.logs.history import Old
 from qqdiag.diagnose import diagnose
 from qqdiag.episodes import cycle, episodes, timeline
 from qqdiag.finding import Confidence, Diagnosis, Finding, Match, NoMatch, Severity, Unknown
@@ -52,7 +52,7 @@ def look(text: str, folder: Path) -> Snapshot:
     os.utime(path, (written, written))  # a log's zone is told by its last line and when that was written
     fd = os.open(path, os.O_RDONLY)
     try:
-        file = logfiles.read(fd, "gateway", str(path), PROFILE, None, WALL)
+        file = logfile.read(fd, "gateway", str(path), PROFILE, None, WALL)
     finally:
         os.close(fd)
     assert file.events, "the log must be understood"
@@ -153,7 +153,7 @@ def test_a_day_of_renewals_lies_in_rotated_logs(tmp_path: Path) -> None:
         names = ("gateway.log", "gateway.log.1", "gateway.log.2.gz")
         current, *others = [stack.enter_context((tmp_path / name).open("rb")) for name in names]
         older = [Old(file.name, file.name.endswith("gz"), file.fileno()) for file in others]
-        seen = logfiles.read(current.fileno(), "gateway", "gateway.log", PROFILE, None, WALL, older)
+        seen = logfile.read(current.fileno(), "gateway", "gateway.log", PROFILE, None, WALL, older)
     logs = Logs(profile=Word(PROFILE.id), files=[seen])
     diagnosis = diagnose(replace(snapshot(sample(at=NOW - 1), sample()), logs=logs))
     (finding,) = (one for one in diagnosis.findings if one.id == "flapping")
@@ -211,7 +211,7 @@ def test_a_log_of_an_unknown_zone_is_no_log_without_drops(tmp_path: Path) -> Non
     path.write_text(text_of(3.0, 6, 1.0, CLOSED.format(4000)))
     os.utime(path, (WALL - 400,) * 2)  # that tells no zone
     with path.open("rb") as file:
-        seen = logfiles.read(file.fileno(), "gateway", str(path), PROFILE, None, WALL)
+        seen = logfile.read(file.fileno(), "gateway", str(path), PROFILE, None, WALL)
     logs = Logs(profile=Word(PROFILE.id), files=[seen])
     answer = flapping.match(View(replace(snapshot(sample()), logs=logs)))
     assert isinstance(answer, Unknown)

@@ -66,7 +66,7 @@ APART = {
 }
 
 # Programs of their own, run by qqdiag as child processes: stdout is how they answer their parent.
-CHILD_PROGRAMS = {"collect/logcalls.py", "lab/gateway.py", "lab/server.py", "lab/leash.py", "memory/tracer.py"}
+CHILD_PROGRAMS = {"collect/logs/calls.py", "lab/gateway.py", "lab/server.py", "lab/leash.py", "memory/tracer.py"}
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:

@@ -1,6 +1,6 @@
 """The log calls of Python sources: level, line and fixed text of each. A program of its own.
 
-    python -I -S logcalls.py < SIZE (4 bytes, big-endian) SOURCE …
+    python -I -S calls.py < SIZE (4 bytes, big-endian) SOURCE …
 
 For each source a line of JSON: a list of `[line, level, [text, kind, text, …]]`, where a kind is that of an argument
 (`d` an integer, `f` a float, `s` any text); `null` for what is no Python. The parser's C stack can be made to overflow

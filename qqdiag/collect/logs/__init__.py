@@ -13,10 +13,11 @@ import time
 from contextlib import ExitStack
 
 from qqdiag import as_root
-from qqdiag.collect import homes, journal, localtime, logfiles, proc, rooted, rotated, sources, statefile
-from qqdiag.collect.loghistory import Old
-from qqdiag.collect.logscan import Budget
-from qqdiag.collect.logtemplates import Templates
+from qqdiag.collect import homes, localtime, proc, rooted, sources, statefile
+from qqdiag.collect.logs import journal, logfile, rotated
+from qqdiag.collect.logs.history import Old
+from qqdiag.collect.logs.scan import Budget
+from qqdiag.collect.logs.templates import Templates
 from qqdiag.errors import NotPermitted
 from qqdiag.model import Missing, Path, Say, Word
 from qqdiag.profiles import Profile
@@ -59,7 +60,7 @@ def collect(pid: int, profile: Profile, sample: Sample | None = None) -> Logs | 
                 missing.append(fd)
             elif fd is not None:
                 older = _older(pid, root, path, uid, fd, stack)
-                files.append(logfiles.read(fd, word, path, profile, zone, now, older, budget, templates))
+                files.append(logfile.read(fd, word, path, profile, zone, now, older, budget, templates))
     state = _state(pid, root, home, uid, profile, now)
     if not files and not missing and state is None:
         return _nothing(pid, home)

@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 
 from qqdiag.collect import rooted
-from qqdiag.collect.loghistory import EVENTS_KEPT, Clock, Old, Past, Zone, zone_of
-from qqdiag.collect.logrecords import Grammar, Record, event
-from qqdiag.collect.logscan import Budget
-from qqdiag.collect.logtemplates import Templates
+from qqdiag.collect.logs.history import EVENTS_KEPT, Clock, Old, Past, Zone, zone_of
+from qqdiag.collect.logs.records import Grammar, Record, event
+from qqdiag.collect.logs.scan import Budget
+from qqdiag.collect.logs.templates import Templates
 from qqdiag.model import FreeText, Name, Path, Word
 from qqdiag.profiles import Profile
 from qqdiag.snapshot import LogEvent, LogFile, LogLine

@@ -17,7 +17,7 @@ MEMBERS_MAX = 100  # of one file: each costs a copy of what follows it
 _SUFFIX = r"(?:\.(?P<number>\d{1,3})|[.-]\d{4}-?\d\d-?\d\d(?:[_.-][\d-]{1,10})?)(?P<packed>\.gz)?"
 
 
-class Old(NamedTuple):
+class Predecessor(NamedTuple):
     """One of them, not opened yet."""
 
     path: str
@@ -25,7 +25,7 @@ class Old(NamedTuple):
     packed: bool
 
 
-def predecessors(root: str, path: str) -> list[Old]:
+def predecessors(root: str, path: str) -> list[Predecessor]:
     """Those of the log at `path`, in order of their numbers; those with a date newest first."""
     folder, _, name = path.rpartition("/")
     pattern = re.compile(re.escape(name) + _SUFFIX)
@@ -35,7 +35,8 @@ def predecessors(root: str, path: str) -> list[Old]:
         return []
     hits = [hit for one in names if (hit := pattern.fullmatch(one))]
     found = [
-        Old(f"{folder}/{hit[0]}", int(hit["number"]) if hit["number"] else None, bool(hit["packed"])) for hit in hits
+        Predecessor(f"{folder}/{hit[0]}", int(hit["number"]) if hit["number"] else None, bool(hit["packed"]))
+        for hit in hits
     ]
     dated = sorted((one for one in found if one.number is None), key=lambda one: one.path, reverse=True)
     return [*sorted((one for one in found if one.number is not None), key=lambda one: one.number or 0), *dated][

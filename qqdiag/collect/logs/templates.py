@@ -1,7 +1,7 @@
 """Which log call of the gateway's own source wrote a line: its fixed text, its arguments by their kind, file and line.
 
 The fixed text is code, which is no secret; what stands between is somebody's. The sources are found below the target's
-own root by the paths of the code that it runs, and read by a child with limits (logcalls.py).
+own root by the paths of the code that it runs, and read by a child with limits (calls.py).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from qqdiag.collect import logcalls
-from qqdiag.collect.logrecords import Record
+from qqdiag.collect.logs import calls as log_calls
+from qqdiag.collect.logs.records import Record
 from qqdiag.model import CodePath, FixedText, Id, Name, Word
 from qqdiag.snapshot import LogArgument, LogTemplate
 
@@ -137,13 +137,13 @@ def _candidates(logger: str, paths: list[str]) -> list[str]:
 @lru_cache(SOURCES_MAX)  # who watches looks again and again
 def _parsed(path: str, data: bytes) -> Source:
     """By a child with limits. OSError, TimeoutExpired, MsgspecError where it fails."""
-    command = [sys.executable, "-I", "-S", logcalls.__file__]
+    command = [sys.executable, "-I", "-S", log_calls.__file__]
     framed = len(data).to_bytes(4, "big") + data
     done = subprocess.run(command, input=framed, capture_output=True, timeout=TIMEOUT, check=False)
     rows = msgspec.json.decode(done.stdout, type=list[tuple[int, str, list[str]]])
     calls = [Call(path, line, level, parts[::2], parts[1::2]) for line, level, parts in sorted(rows)]
-    known = [call for call in calls if call.level != logcalls.RAISED and _tells(call)]
-    raised = frozenset(call.fixed[0] for call in calls if call.level == logcalls.RAISED and not call.kinds)
+    known = [call for call in calls if call.level != log_calls.RAISED and _tells(call)]
+    raised = frozenset(call.fixed[0] for call in calls if call.level == log_calls.RAISED and not call.kinds)
     return Source(sorted(known, key=lambda call: -call.weight), raised)
 
 

@@ -14,10 +14,10 @@ import subprocess
 import msgspec
 
 from qqdiag import as_root
-from qqdiag.collect.logfiles import line_of
-from qqdiag.collect.loghistory import EVENTS_KEPT
-from qqdiag.collect.logrecords import Grammar, Record, event
-from qqdiag.collect.logtemplates import Templates
+from qqdiag.collect.logs.history import EVENTS_KEPT
+from qqdiag.collect.logs.logfile import line_of
+from qqdiag.collect.logs.records import Grammar, Record, event
+from qqdiag.collect.logs.templates import Templates
 from qqdiag.model import Missing, Path, Say, Seconds, Word
 from qqdiag.profiles import Profile
 from qqdiag.snapshot import LogEvent, LogFile, LogLine

@@ -11,10 +11,11 @@ import os
 from functools import partial
 from typing import NamedTuple
 
-from qqdiag.collect import failure, localtime, rooted, rotated
-from qqdiag.collect.logrecords import Grammar, event
-from qqdiag.collect.logscan import Budget, Read, Scan
-from qqdiag.collect.logtemplates import Templates
+from qqdiag.collect import failure, localtime, rooted
+from qqdiag.collect.logs import rotated
+from qqdiag.collect.logs.records import Grammar, event
+from qqdiag.collect.logs.scan import Budget, Read, Scan
+from qqdiag.collect.logs.templates import Templates
 from qqdiag.model import Missing, Path
 from qqdiag.snapshot import LogEvent, LogPart
 
