@@ -17,9 +17,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from qqdiag.redact import Redacted, Shown, text_of
-from qqdiag.render.axis import drawing
-from qqdiag.render.boxes import picture
 from qqdiag.render.footer import footer
+from qqdiag.render.graph import picture
+from qqdiag.render.plot import drawing
 from qqdiag.render.terminal import PRIVATE
 from qqdiag.report.document import Block, Line, Section
 from qqdiag.report.drawn import Kind, Link

@@ -17,12 +17,12 @@ from msgspec.structs import replace
 from qqdiag.model import Missing, Name, Say, Word
 from qqdiag.redact import Shown, redact
 from qqdiag.render import html
-from qqdiag.render.boxes import WIDTH, picture
-from qqdiag.render.layers import columns
-from qqdiag.render.layout import layout
+from qqdiag.render.graph import WIDTH, picture
+from qqdiag.render.graph.columns import columns
+from qqdiag.render.graph.layout import layout
 from qqdiag.report.drawn import Graph, Kind, Link
-from qqdiag.report.likeness import cycles
 from qqdiag.report.marks import Mark
+from qqdiag.report.wait_graph.likeness import cycles
 from qqdiag.snapshot import Lock, Snapshot, Task
 
 LACK = Missing(Say("it was not looked for"), Say("look for it"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from qqdiag.redact import Shown
 from qqdiag.redact.shown import clipped
-from qqdiag.render.layout import Point, Route, layout
+from qqdiag.render.graph.layout import Point, Route, layout
 from qqdiag.report.drawn import Edge, Graph, Kind, Link, Node
 from qqdiag.report.marks import Mark
 

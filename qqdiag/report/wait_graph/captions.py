@@ -9,7 +9,7 @@ from qqdiag.model import Bytes, Say, Seconds
 from qqdiag.report.causes import Causes, working_frame
 from qqdiag.report.code import code_of, place
 from qqdiag.report.drawn import Kind
-from qqdiag.report.edges import NO_WORKER, Key
+from qqdiag.report.wait_graph.edges import NO_WORKER, Key
 from qqdiag.snapshot import Level, Lock, Loop, Socket, Task, TcpInfo
 
 Caption = tuple[Say, tuple[Say, ...]]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from qqdiag.report.causes import Causes
 from qqdiag.report.drawn import Kind, Link
 from qqdiag.report.grouping import below, unfinished
-from qqdiag.report.likeness import Arc
+from qqdiag.report.wait_graph.likeness import Arc
 from qqdiag.snapshot import Leaf, Loop, Task
 
 Key = tuple[Kind, int]

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from qqdiag.render.layers import Pair, columns, parts
-from qqdiag.render.rowing import centres, ordered
+from qqdiag.render.graph.columns import Pair, columns, parts
+from qqdiag.render.graph.stacking import centres, ordered
 
 BETWEEN_COLUMNS = 68
 BETWEEN_BOXES = 20

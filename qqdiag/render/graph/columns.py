@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qqdiag.report.likeness import cycles
+from qqdiag.report.wait_graph.likeness import cycles
 
 Pair = tuple[int, int]
 

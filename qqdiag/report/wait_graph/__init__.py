@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from qqdiag.finding import Diagnosis, Severity
 from qqdiag.model import Say
 from qqdiag.report.ages import ages
-from qqdiag.report.captions import Captions, caption
 from qqdiag.report.causes import Causes, causes, names_of, working_frame
 from qqdiag.report.document import Cell, Mark
 from qqdiag.report.drawn import Edge, Graph, Kind, Node
-from qqdiag.report.edges import Key, arcs
-from qqdiag.report.likeness import Arc, classes, cycles, nearest
+from qqdiag.report.wait_graph.captions import Captions, caption
+from qqdiag.report.wait_graph.edges import Key, arcs
+from qqdiag.report.wait_graph.likeness import Arc, classes, cycles, nearest
 from qqdiag.snapshot import Gateway, Leaf, Python, Sample, Snapshot, Socket, Task
 
 _MOST = 32  # nodes
