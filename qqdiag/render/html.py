@@ -24,6 +24,7 @@ from qqdiag.render.terminal import PRIVATE
 from qqdiag.report.document import Block, Line, Section
 from qqdiag.report.drawn import Kind, Link
 from qqdiag.report.marks import Mark
+from qqdiag.report.order import Place, place, rank
 
 _FOLDER: Final = Path(__file__).with_name("pages")
 
@@ -42,25 +43,6 @@ class Asset(str):
     __slots__ = ()
 
 
-class Place(StrEnum):
-    """Where a section can be jumped to: its id, or `other` for one that is not known here. They stand in this order."""
-
-    EVIDENCE = "evidence"
-    PROCESS = "process"
-    TIMELINE = "timeline"
-    TASKS = "tasks"
-    HEAP = "heap"
-    LOCKS = "locks"
-    SOCKETS = "sockets"
-    THREADS = "threads"
-    GATEWAY = "gateway"
-    CONFIGURATION = "configuration"
-    CHECKED = "checked"
-    MISSING = "missing"
-    OTHER = "other"
-
-
-_PLACES: Final = {str(place): place for place in Place}
 _WORDS: Final = (Mark, Kind, Link, Place)
 _FOLDED: Final = (Place.THREADS, Place.CHECKED)
 
@@ -78,7 +60,7 @@ def text(redacted: Redacted) -> str:
     """The whole page."""
     report = redacted.report
     style, script = (_asset(name) for name in ("page.css", "page.js"))
-    parts = sorted((_part(section) for section in report.sections), key=lambda part: list(Place).index(part.place))
+    parts = [_part(section) for section in sorted(report.sections, key=lambda section: rank(section.id))]
     process = next((part for part in parts if part.place is Place.PROCESS), None)
     next_step = None
     if parts and parts[0].place is Place.EVIDENCE:  # its last line is what to type next
@@ -132,8 +114,8 @@ def _printed(value: object) -> str | int:
 
 
 def _part(section: Section[Shown]) -> Part:
-    place = _PLACES.get(section.id, Place.OTHER)
-    return Part(place, section.title, section.blocks, place in _FOLDED)
+    here = place(section.id)
+    return Part(here, section.title, section.blocks, here in _FOLDED)
 
 
 def _asset(name: str) -> Asset:

@@ -13,7 +13,7 @@ from qqdiag.render.footer import LOG_TEXT, footer
 from qqdiag.render.lines import one_line, section_lines
 from qqdiag.render.terminal import PRIVATE
 from qqdiag.report.document import Section
-from qqdiag.report.order import place
+from qqdiag.report.order import rank
 
 LONGEST = 60_000  # characters; GitHub refuses bodies over 65,536
 _VERDICT_LINES = 12
@@ -33,7 +33,7 @@ def text(redacted: Redacted) -> str:
         head.insert(0, f"**{PRIVATE}**\n")
     foot = " ".join(footer(redacted)) + "\n"
     room = LONGEST - _RESERVE - sum(len(part) + 1 for part in (*head, foot))
-    sections = sorted(redacted.report.sections, key=lambda section: place(section.id))
+    sections = sorted(redacted.report.sections, key=lambda section: rank(section.id))
     return "\n".join([*head, *_folds(sections, room), foot])
 
 

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-ORDER = (
-    *("evidence", "process", "timeline", "tasks", "heap", "locks", "sockets", "threads", "gateway"),
-    *("configuration", "checked", "missing"),
-)
+from enum import StrEnum
 
 
-def place(section: str) -> int:
-    """The position of a section by its id; one that is not listed comes behind what was seen, before what was not."""
-    return ORDER.index(section) if section in ORDER else ORDER.index("checked")
+class Place(StrEnum):
+    """The sections by their ids, in this order. `other` is one that is not listed: behind what was seen."""
+
+    EVIDENCE = "evidence"
+    PROCESS = "process"
+    TIMELINE = "timeline"
+    TASKS = "tasks"
+    HEAP = "heap"
+    LOCKS = "locks"
+    SOCKETS = "sockets"
+    THREADS = "threads"
+    GATEWAY = "gateway"
+    CONFIGURATION = "configuration"
+    OTHER = "other"
+    CHECKED = "checked"
+    MISSING = "missing"
+
+
+_PLACES = {str(place): place for place in Place}
+_ORDER = tuple(Place)
+
+
+def place(section: str) -> Place:
+    """Where a section stands, by its id."""
+    return _PLACES.get(section, Place.OTHER)
+
+
+def rank(section: str) -> int:
+    """The position of a section among others."""
+    return _ORDER.index(place(section))

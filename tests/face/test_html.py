@@ -23,6 +23,7 @@ from qqdiag.redact import redact
 from qqdiag.redact.leave_out import SECTIONS
 from qqdiag.redact.selfcheck import rendered
 from qqdiag.render import html
+from qqdiag.report.order import Place
 from qqdiag.snapshot import Snapshot
 
 DIAGNOSIS = made.diagnosis(made.finding())
@@ -166,11 +167,10 @@ def test_the_head_tells_of_other_findings_and_of_what_is_missing(load: Load) -> 
 
 
 def test_each_section_has_its_place() -> None:
-    """One that is not known stands last, all the same."""
-    assert set(SECTIONS) == set(html.Place) - {"other"}
+    assert set(SECTIONS) == set(Place) - {"other"}
     report = redact(made.snapshot(), DIAGNOSIS)
     ids = re.findall(r'<section id="([a-z]+)"', html.text(report))
-    assert [id for id in ids if id != "graph"] == [id for id in html.Place if id in ids]
+    assert [id for id in ids if id != "graph"] == [id for id in Place if id in ids]
     assert ids[:2] == ["evidence", "graph"]
 
 
