@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from less_evidence import without_evidence
 from matrix_table import words
 from msgspec.structs import replace
 from peers import websocket_server
+from started import started
 
 from qqdiag.diagnose import diagnose
 from qqdiag.finding import Diagnosis, Severity
@@ -32,27 +30,14 @@ FOUND: dict[str, list[tuple[str, Severity]]] = {
 }
 
 
-@contextmanager
-def adapter(state: str, port: int) -> Iterator[int]:
-    process = subprocess.Popen([sys.executable, PATIENT, state, str(port)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline(), "it ended before it was ready"
-        yield process.pid
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def snapshots() -> Iterator[dict[str, Snapshot]]:
     """All states looked at one after the other, beside one server."""
     with websocket_server() as port:
         found = {}
         for state in FOUND:
-            with adapter(state, port) as pid:
-                found[state] = take(resolve(str(pid)), interval=0.6)
+            with started(PATIENT, state, port) as adapter:
+                found[state] = take(resolve(str(adapter.pid)), interval=0.6)
         yield found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from matrix_table import grave, plain, words
 from peers import unread_server, websocket_server
+from started import started
 
 from qqdiag.diagnose import diagnose
 from qqdiag.finding import Confidence, Diagnosis, Severity
@@ -28,15 +29,8 @@ PATIENTS = Path(__file__).with_name("patients.py")
 @contextmanager
 def patient(name: str, port: int) -> Iterator[int]:
     """A program in its state; yields its pid."""
-    process = subprocess.Popen([sys.executable, PATIENTS, name, str(port)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline(), "it ended before it was ready"
+    with started(PATIENTS, name, port) as process:
         yield process.pid
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def look(pid: int, settle: float = 0) -> tuple[Snapshot, Diagnosis]:

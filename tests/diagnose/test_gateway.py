@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from peers import websocket_server
+from started import started
 
 from qqdiag.collect.gateway import read_gateway
 from qqdiag.cpython.read import read_python
@@ -25,23 +23,6 @@ from qqdiag.target import resolve
 PATIENTS = Path(__file__).with_name("patients.py")
 
 
-@contextmanager
-def patient(name: str, port: int = 0, python: str = sys.executable, said: list[str] | None = None) -> Iterator[int]:
-    """A program in its state; yields its pid. What it said then is appended to `said`."""
-    process = subprocess.Popen([python, PATIENTS, name, str(port)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line, "it ended before it was ready"
-        if said is not None:
-            said.append(line)
-        yield process.pid
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
 def look(pid: int) -> Gateway:
     gateway = take(resolve(str(pid)), interval=0).samples[-1].gateway
     assert not isinstance(gateway, Missing)
@@ -50,9 +31,8 @@ def look(pid: int) -> Gateway:
 
 def both(python: str) -> tuple[list[dict[str, Any]], Gateway]:
     """What the process says of its two WebSockets, and what was read."""
-    said: list[str] = []
-    with websocket_server() as port, patient("telling", port, python, said) as pid:
-        return json.loads(said[0]), look(pid)
+    with websocket_server() as port, started(PATIENTS, "telling", port, python=python) as patient:
+        return json.loads(patient.said), look(patient.pid)
 
 
 def assert_told(told: dict[str, Any], found: WebSocket) -> None:
@@ -89,13 +69,13 @@ def assert_read(python: str) -> None:
 
 
 def test_a_program_without_websockets_has_none() -> None:
-    with patient("failed_other") as pid:
-        assert look(pid) == Gateway(profile=None)
+    with started(PATIENTS, "failed_other", 0) as patient:
+        assert look(patient.pid) == Gateway(profile=None)
 
 
 def test_an_endless_graph_of_objects_is_walked_to_a_bound() -> None:
-    with websocket_server() as port, patient("tangled", port) as pid:
-        memory = LiveMemory(pid)
+    with websocket_server() as port, started(PATIENTS, "tangled", port) as patient:
+        memory = LiveMemory(patient.pid)
         runtime = attach(memory)
         python = read_python(runtime, 0.0)
         before = len(memory.pages)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from peers import websocket_server
+from started import started
 
 from qqdiag import capture
 from qqdiag.explain import load
@@ -38,15 +39,8 @@ class Mended(QQAdapter):
 
 @contextmanager
 def running(program: Path, port: int, state: str = "beating") -> Iterator[int]:
-    process = subprocess.Popen([sys.executable, program, state, str(port)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline(), "it ended before it was ready"
+    with started(program, state, port) as process:
         yield process.pid
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 @pytest.fixture(scope="module")
