@@ -85,7 +85,7 @@ def triage(target: str | None, interval: float, every: bool, dry: bool, output: 
     if finding is None:
         terminal.tell(Say("nothing that is known was found"))
         return CLEAR if diagnosis.verdict != "unknown" else _ask_the_tree(terminal, live.pid) or LACKING
-    case = walk.case(snapshot, finding, live.start_ticks)
+    case = walk.case(snapshot, finding, live)
     over = walk.walk(case, followed, terminal)
     if output is not None:
         _write(output, snapshot, diagnosis, case.journal.done, raw)

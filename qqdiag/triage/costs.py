@@ -8,7 +8,11 @@ NOTHING = Say("costs nothing")
 # The first whose words are all in the command.
 COSTS = (
     (("kill", "-CONT"), NOTHING),
-    (("kill",), Say("costs its connections and what its handlers had not finished; it saves nothing before it ends")),
+    (
+        ("kill", "-9"),
+        Say("costs its connections and what its handlers had not finished; it saves nothing before it ends"),
+    ),
+    (("kill",), Say("costs its connections and its running handlers; what nothing supervises is not started again")),
     (("systemctl", "restart"), Say("costs its connections, its running handlers, and the events until it is back")),
     (("systemctl", "stop"), Say("costs the answers of that gateway until it is started again")),
     (("systemctl", "set-property"), NOTHING),

@@ -10,18 +10,21 @@ from collections.abc import Mapping
 from qqdiag.finding import Finding
 from qqdiag.model import Missing
 from qqdiag.snapshot import Process, Snapshot, Socket
-from qqdiag.triage.steps import PLACE
+from qqdiag.triage.steps import PLACE, Command
 
 SAFE = re.compile(
     r"[A-Za-z0-9@._:][A-Za-z0-9@._:/-]*"
 )  # what the target chose goes into a shell only if it is of these
+
+# A container may lie below the unit of its engine, which to restart would end every container.
+ENGINES = frozenset({"containerd.service", "crio.service", "docker.service", "k3s.service", "kubelet.service"})
 
 
 def values(snapshot: Snapshot, finding: Finding | None) -> dict[str, str]:
     """By place, as far as it is known; what the target chose only where no shell can misread it."""
     found = {"pid": str(snapshot.pid)}
     process = snapshot.samples[-1].process
-    if isinstance(process, Process) and process.unit is not None:
+    if isinstance(process, Process) and process.unit is not None and process.unit.reveal() not in ENGINES:
         found["unit"] = process.unit.reveal()
     socket = _socket(snapshot, finding)
     if socket is not None:
@@ -37,6 +40,14 @@ def _socket(snapshot: Snapshot, finding: Finding | None) -> Socket | None:
     if isinstance(sockets, Missing) or finding is None:
         return None
     return next((row for fd in finding.sockets for row in sockets.rows if row.fd == fd), None)
+
+
+def here(command: Command, known: Mapping[str, str]) -> Command:
+    """The command as it is on this machine: where the process is of no systemd unit, it is told to end, and whatever
+    supervises it (a container's engine, supervisord, a shell) starts it again."""
+    if "unit" in known:
+        return command
+    return command._replace(text=command.text.replace("systemctl restart {unit}", "kill {pid}"))
 
 
 def filled(command: str, known: Mapping[str, str]) -> str | None:

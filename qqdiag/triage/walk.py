@@ -17,6 +17,7 @@ from qqdiag.finding import Diagnosis, Finding, Severity
 from qqdiag.model import Moment, Say, Word
 from qqdiag.run import take
 from qqdiag.snapshot import Snapshot
+from qqdiag.target import Live
 from qqdiag.triage import fill
 from qqdiag.triage.costs import cost
 from qqdiag.triage.journal import Journal
@@ -24,7 +25,8 @@ from qqdiag.triage.run import Outcome, run
 from qqdiag.triage.steps import Command, Step, steps
 from qqdiag.watch.follow import Followed
 
-BACK = 30.0  # seconds that a gateway has to be there again after a change
+BACK = 30.0  # seconds that a gateway has after a change to be there again, and well
+SETTLED = 5.0  # seconds that a process has which was changed and has not ended
 LOOK_EVERY = 1.0  # seconds
 
 
@@ -49,6 +51,7 @@ class Way(Protocol):
 class Case(NamedTuple):
     """The failure, its runbook, and what fills the runbook's places."""
 
+    target: Live
     snapshot: Snapshot
     finding: Finding
     book: Runbook
@@ -56,10 +59,10 @@ class Case(NamedTuple):
     journal: Journal
 
 
-def case(snapshot: Snapshot, finding: Finding, start_ticks: int) -> Case:
+def case(snapshot: Snapshot, finding: Finding, target: Live) -> Case:
     """Raises UsageError where there is no runbook."""
-    journal = Journal(snapshot.pid, start_ticks, finding.id)
-    return Case(snapshot, finding, load(finding.id), fill.values(snapshot, finding), journal)
+    journal = Journal(target.pid, target.start_ticks, finding.id)
+    return Case(target, snapshot, finding, load(finding.id), fill.values(snapshot, finding), journal)
 
 
 def worst(diagnosis: Diagnosis) -> Finding | None:
@@ -68,18 +71,25 @@ def worst(diagnosis: Diagnosis) -> Finding | None:
 
 
 def walk(case: Case, followed: Followed, way: Way) -> bool:
-    """Whether the failure is over. `way.ask` decides of each change."""
+    """Whether the failure is over. `way.ask` decides of each change. At the end, what ends the cause."""
     _tell_found(case, way)
     for step in steps(case.book.text, "Diagnosis"):
         _look(case, step, way)
+    over = _mitigate(case, followed, way)
+    if over:
+        _tell_confirm(case, way)
+    _tell_fixes(case, way)
+    return over
+
+
+def _mitigate(case: Case, followed: Followed, way: Way) -> bool:
     for number, step in enumerate(steps(case.book.text, "Mitigation"), 1):
         way.tell(Say("step {number}:", number=number), step.text)
-        for command in step.commands:
+        for command in [fill.here(command, case.known) for command in step.commands]:
             answer = _offer(case, command, way)
             if answer is Answer.QUIT:
                 return False
             if answer is Answer.YES and command.changes and _over(case, followed, way):
-                _tell_confirm(case, way)
                 return True
     return False
 
@@ -129,13 +139,17 @@ def _tell_outcome(command: Command, outcome: Outcome, way: Way) -> None:
 
 def _over(case: Case, followed: Followed, way: Way) -> bool:
     """Whether the failure is gone from the process, or from the one that has taken its place."""
-    end = time.monotonic() + BACK
-    while time.monotonic() < end:
+    begun, found = time.monotonic(), None
+    while time.monotonic() < begun + BACK:
         time.sleep(LOOK_EVERY)
-        found = _now(case, followed)
-        if found is not None:
+        target = followed.again(case.target.pid)
+        found = _now(target)
+        if found is not None and worst(found) is None:
             break
-    else:
+        # The one that was changed shows it soon; one that was started anew has to connect first.
+        if found is not None and target == case.target and time.monotonic() > begun + SETTLED:
+            break
+    if found is None:
         way.tell(Say("  the gateway has not come back within {seconds} s", seconds=int(BACK)))
         return False
     finding = worst(found)
@@ -146,18 +160,23 @@ def _over(case: Case, followed: Followed, way: Way) -> bool:
     return True
 
 
-def _now(case: Case, followed: Followed) -> Diagnosis | None:
-    """What is to be seen now; None while there is no process, or a young one that has not settled."""
-    target = followed.again(case.snapshot.pid)
+def _now(target: Live | None) -> Diagnosis | None:
+    """What is to be seen now; None while there is no process, or none that can be read yet."""
     if target is None:
         return None
     try:
-        snapshot = take(target, 1.0)
+        return diagnose(take(target, 1.0))
     except QqdiagError:
         return None
-    return diagnose(snapshot)
 
 
 def _tell_confirm(case: Case, way: Way) -> None:
     for step in steps(case.book.text, "Confirm"):
         way.tell(Say("  to confirm:"), step.text)
+
+
+def _tell_fixes(case: Case, way: Way) -> None:
+    """A restart ends the failure, not its cause."""
+    for fix in case.book.fixes:
+        way.tell(Say("  to end its cause:"), f"qqdiag fixes show {fix}")
+    way.tell(Say("  upstream:"), case.book.fixed_in)
