@@ -101,8 +101,14 @@ def told_by_log(
     alternatives: tuple[Alternative, ...] = (),
 ) -> Finding:
     """A hang of which the log's last word alone tells, because no memory could be read: never certain."""
+    evidence = (last_logged(event, age),)
+    return Finding(id, Severity.HANG, confidence, because, summary, evidence, alternatives=alternatives)
+
+
+def last_logged(event: Word, age: float) -> Evidence:
+    """What the log said last of the connection, `age` seconds ago."""
     text = Say("the log's last word of the connection is {event}, {age} ago", event=event, age=Seconds(age))
-    return Finding(id, Severity.HANG, confidence, because, summary, (seen("logs", text),), alternatives=alternatives)
+    return seen("logs", text)
 
 
 class Signature(Protocol):

@@ -6,7 +6,19 @@ that was due before the first sample is still unserved in the second.
 
 from __future__ import annotations
 
-from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
+from qqdiag.finding import (
+    Alternative,
+    Confidence,
+    Evidence,
+    Finding,
+    Match,
+    NoMatch,
+    RuledOut,
+    Severity,
+    Unknown,
+    last_logged,
+    seen,
+)
 from qqdiag.model import Name, Percent, Say, Seconds
 from qqdiag.snapshot import LogEvent, Task
 from qqdiag.waits import ONE_SAMPLE, STOPPED, View
@@ -108,7 +120,7 @@ def _from_outside(thread: Between, said: LogEvent) -> Finding:
     """By the kernel and the log: a failed reconnect, and since then nothing but CPU."""
     used = Say("its first thread used {cpu} of a core", cpu=Percent(thread.cpu))
     rests = Say("{count} times it gave up the CPU by itself in the interval", count=thread.rests)
-    told = Say("the log's last word of the connection is {event}, {age} ago", event=said.event, age=Seconds(said.age))
+    last = last_logged(said.event, said.age)
     return Finding(
         id=ID,
         severity=SEVERITY,
@@ -118,7 +130,7 @@ def _from_outside(thread: Between, said: LogEvent) -> Finding:
             "A reconnect failed {age} ago, and since then the first thread computes without resting.",
             age=Seconds(said.age),
         ),
-        evidence=(seen("process", used, "%"), seen("process", rests, "switches"), seen("logs", told)),
+        evidence=(seen("process", used, "%"), seen("process", rests, "switches"), last),
         ruled_out=(RuledOut("dead-listener", Say("{cpu} of a core are used", cpu=Percent(thread.cpu))),),
         alternatives=(Alternative("loop-spinning", Say("as root, its stack: what it computes")),),
     )
