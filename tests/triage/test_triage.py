@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -15,12 +14,15 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from terminal import answer, terminal, until
 
 from qqdiag.model import Id
 from qqdiag.run import take
 from qqdiag.snapshot import Process
 from qqdiag.target import live
 from qqdiag.triage import fill
+from qqdiag.triage.costs import cost
+from qqdiag.triage.steps import Command
 
 IDLE = """
 import asyncio, os, sys
@@ -138,48 +140,14 @@ def test_nothing_wrong_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("tmux"), reason="no tmux: apt-get install tmux")
 def test_in_a_terminal_each_step_is_asked_for(tmp_path: Path) -> None:
-    socket = ("tmux", "-S", str(tmp_path / "tmux"))
     with stopped() as pid:
-        command = f"XDG_STATE_HOME={tmp_path}/state {sys.executable} -m qqdiag triage {pid}; echo ended with $?; cat"
-        subprocess.run(
-            [
-                *socket,
-                "new-session",
-                "-d",
-                "-x",
-                "200",
-                "-y",
-                "100",
-                "-c",
-                str(tmp_path),
-                f"sh -c {shlex.quote(command)}",
-            ],
-            check=True,
-        )
-        try:
-            answered(socket, "run it?", 1, "y")  # keep the evidence
-            answered(socket, "run it?", 2, "n")  # continue: no
-            until(socket, "ended with 1", 1)
+        command = f"XDG_STATE_HOME={tmp_path}/state {sys.executable} -m qqdiag triage {pid}"
+        with terminal(command, tmp_path) as tmux:
+            answer(tmux, "run it?", 1, "y")  # keep the evidence
+            answer(tmux, "run it?", 2, "n")  # continue: no
+            until(tmux, "ended with 1")
             assert state(pid) == "T"
             assert (tmp_path / "hang.qqd").exists()
-        finally:
-            subprocess.run([*socket, "kill-server"], check=False)
-
-
-def answered(socket: tuple[str, ...], question: str, times: int, answer: str) -> None:
-    until(socket, question, times)
-    subprocess.run([*socket, "send-keys", answer, "Enter"], check=True)
-
-
-def until(socket: tuple[str, ...], text: str, times: int) -> None:
-    """Until the screen shows a text so many times."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        screen = subprocess.run([*socket, "capture-pane", "-p", "-J"], capture_output=True, text=True).stdout
-        if screen.count(text) >= times:
-            return
-        time.sleep(0.1)
-    raise AssertionError(screen)
 
 
 def test_a_unit_that_a_shell_could_misread_is_not_filled_in() -> None:
@@ -188,6 +156,7 @@ def test_a_unit_that_a_shell_could_misread_is_not_filled_in() -> None:
     process = snapshot.samples[0].process
     assert isinstance(process, Process)
     for unit, known in (
+        ("containerd.service", False),
         ("hermes@1.service", True),
         ("a;reboot.service", False),
         ("$(x).service", False),
@@ -196,3 +165,10 @@ def test_a_unit_that_a_shell_could_misread_is_not_filled_in() -> None:
         sample = replace(snapshot.samples[0], process=replace(process, unit=Id(unit)))
         found = fill.values(replace(snapshot, samples=[sample]), None)
         assert ("unit" in found) is known
+
+
+def test_without_a_unit_a_restart_is_a_signal() -> None:
+    restart = Command("sudo systemctl restart {unit}", True)
+    assert fill.here(restart, {"unit": "hermes.service"}) == restart
+    assert fill.here(restart, {}).text == "sudo kill {pid}"
+    assert "not started again" in cost("sudo kill {pid}").template

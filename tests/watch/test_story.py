@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from terminal import answer, terminal, until
 from watching import Watcher, next_pid, watcher
 
 from qqdiag.explain import load
@@ -100,6 +102,25 @@ def story(case: str, bound: float, folder: Path) -> Story:
         report = (folder / "kept" / f"{kept['files']}.md").read_text()
         record = (folder / "report.md").read_text()
         return Story(pid, kept, report, done, record, next_pid(supervisor) if ended else None, after)
+
+
+@pytest.mark.lab
+@pytest.mark.skipif(not shutil.which("tmux"), reason="no tmux: apt-get install tmux")
+@pytest.mark.parametrize(("case", "failure"), [("hot-loop", "hot-loop"), ("close-hang-chatter", "close-hang")])
+def test_in_a_terminal_each_step_is_answered(case: str, failure: str, tmp_path: Path) -> None:
+    with supervised(case, BOUND - 1) as supervisor:
+        pid = next_pid(supervisor)
+        with watcher(str(pid), "--folder", str(tmp_path / "kept"), *WATCH, patience=PATIENCE) as seen:
+            seen.until("kept")
+            command = f"XDG_STATE_HOME={tmp_path}/state {sys.executable} -m qqdiag triage {pid}"
+            with terminal(command, tmp_path) as tmux:
+                answer(tmux, "run it?", 1, "y")  # keep the evidence
+                assert Path(f"/proc/{pid}").exists()
+                answer(tmux, "run it?", 2, "y")  # end it
+                screen = until(tmux, "ended with 0\n")
+            assert f"over: {failure} is not there any more" in screen
+            assert (tmp_path / "hang.qqd").exists()
+            assert seen.until("restarted")["pid"] == next_pid(supervisor)
 
 
 @pytest.fixture(scope="module")
