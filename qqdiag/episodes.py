@@ -11,8 +11,8 @@ from statistics import median, quantiles
 
 import msgspec
 
-from qqdiag.model import Word
-from qqdiag.snapshot import LogEvent, Logs
+from qqdiag.model import Missing, Word
+from qqdiag.snapshot import LogEvent, LogFile, Logs
 
 HEALTHY = frozenset({"ready", "resumed"})  # an authenticated session
 LOST = frozenset({"closed", "error"})  # the end of a connection
@@ -66,9 +66,20 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     cycle: Cycle | None  # None: fewer than three drops
 
 
+def fullest(logs: Logs) -> LogFile | None:
+    """The log that tells most: a gateway may write the same into several."""
+    return max(logs.files, key=lambda file: len(file.events), default=None)
+
+
+def events_of(logs: Logs | Missing | None) -> list[LogEvent]:
+    """The events of the log that tells most, oldest first."""
+    file = fullest(logs) if isinstance(logs, Logs) else None
+    return sorted(file.events, key=lambda event: -event.age) if file else []
+
+
 def timeline(logs: Logs) -> Timeline | None:
     """By the log that tells most; None where none tells anything."""
-    file = max(logs.files, key=lambda file: len(file.events), default=None)
+    file = fullest(logs)
     if file is None or not file.events:
         return None
     return Timeline(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from qqdiag.episodes import HEALTHY
+from qqdiag.episodes import HEALTHY, events_of
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Moment, Say, Seconds
 from qqdiag.report.document import Cell, Mark
 from qqdiag.report.drawn import Event, Lane, Plot, Span, Tick
-from qqdiag.snapshot import Gateway, LogEvent, Logs, Snapshot, Sockets, TcpInfo
+from qqdiag.snapshot import Gateway, LogEvent, Snapshot, Sockets, TcpInfo
 
 _MOST = 40  # events of the log, the newest
 _MOST_SOCKETS = 2
@@ -20,7 +20,7 @@ _WIRE = "received", "sent"
 
 def reconnect_plot(snapshot: Snapshot, diagnosis: Diagnosis) -> Plot[Cell] | None:
     """None without a log that holds known events."""
-    logged = _logged(snapshot)
+    logged = events_of(snapshot.logs)[-_MOST:]
     if not logged:
         return None
     words = list(dict.fromkeys(event.event for event in logged))
@@ -35,13 +35,6 @@ def reconnect_plot(snapshot: Snapshot, diagnosis: Diagnosis) -> Plot[Cell] | Non
     ages = dict.fromkeys([*(event.age for event in events), 0.0])
     ticks: list[Tick[Cell]] = [Tick(age, Moment(snapshot.wall_time - age), _before(age)) for age in ages]
     return Plot(tuple(lanes), tuple(events), tuple(ticks), _spans(logged))
-
-
-def _logged(snapshot: Snapshot) -> list[LogEvent]:
-    """The events of the file that has most of them, oldest first."""
-    files = snapshot.logs.files if isinstance(snapshot.logs, Logs) else []
-    most = max((file.events for file in files), key=len, default=[])
-    return sorted(most, key=lambda event: -event.age)[-_MOST:]
 
 
 def _wires(snapshot: Snapshot, diagnosis: Diagnosis) -> list[tuple[int, TcpInfo]]:

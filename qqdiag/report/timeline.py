@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qqdiag.episodes import fullest
 from qqdiag.model import Bytes, Moment, Say, Seconds
 from qqdiag.report.claims import contradictions, episode_lines
 from qqdiag.report.document import Cell, Line, Mark, Row, Section, Table
@@ -26,7 +27,7 @@ def timeline_section(snapshot: Snapshot) -> Section[Cell] | None:
         if file.events and file.events not in shown:
             blocks += [*older_lines(file), _events(logs, file, snapshot.wall_time)]
             shown.append(file.events)
-        if not file.events or file is _fullest(logs):
+        if not file.events or file is fullest(logs):
             blocks += last_lines(logs, file, _LINES)
     if isinstance(logs.state, StateFile):
         blocks += [*_state(logs.state), *contradictions(logs.state, snapshot.samples[-1])]
@@ -38,10 +39,6 @@ def _heading(file: LogFile, again: bool) -> Line[Cell]:
         "{name} log: {size}, last written {age} ago", name=file.name, size=Bytes(file.size), age=Seconds(file.age)
     )
     return Line(Say("{text}, the same events", text=text) if again else text, mark=Mark.STRONG)
-
-
-def _fullest(logs: Logs) -> LogFile | None:
-    return max(logs.files, key=lambda file: len(file.events), default=None)
 
 
 def _events(logs: Logs, file: LogFile, now: float) -> Table[Cell]:

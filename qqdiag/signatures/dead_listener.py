@@ -6,7 +6,7 @@ here no unfinished task has such a frame, in both samples, while bytes wait unre
 
 from __future__ import annotations
 
-from qqdiag.episodes import last_episode
+from qqdiag.episodes import events_of, last_episode
 from qqdiag.finding import (
     Alternative,
     Confidence,
@@ -21,7 +21,7 @@ from qqdiag.finding import (
     told_by_log,
 )
 from qqdiag.model import Bytes, Missing, Name, Say, Seconds
-from qqdiag.snapshot import Adapter, Gateway, LogEvent, Logs, Task, WebSocket
+from qqdiag.snapshot import Adapter, Gateway, LogEvent, Task, WebSocket
 from qqdiag.waits import ONE_SAMPLE, View
 from qqdiag.waits.listeners import failed_listeners, is_open, readers, unfinished, unread, unread_before
 from qqdiag.waits.outside import last_word
@@ -82,9 +82,7 @@ _TELLING = ("running", "websocket", "fatal")  # attributes that say whether it m
 
 def _log(view: View) -> tuple[Evidence, ...]:
     """Where the log's last reconnect ended, when it names no session since."""
-    logs = view.snapshot.logs
-    events = max((file.events for file in logs.files), key=len, default=[]) if isinstance(logs, Logs) else []
-    episode = last_episode(sorted(events, key=lambda event: -event.age))
+    episode = last_episode(events_of(view.snapshot.logs))
     ends = [event for event in episode if event.event.reveal() in ("gave-up", "fatal", "disconnected")]
     return tuple(
         seen("logs", Say("the log says {event}, {age} ago", event=event.event, age=Seconds(event.age)), "s")

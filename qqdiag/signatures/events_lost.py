@@ -6,6 +6,7 @@ code 4009 there is an Identify here, and a Resume there.
 
 from __future__ import annotations
 
+from qqdiag.episodes import events_of
 from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Missing, Say, Seconds
 from qqdiag.snapshot import LogEvent, Logs
@@ -33,10 +34,9 @@ def match(view: View) -> Match | NoMatch | Unknown:
 
 def _lost(logs: Logs) -> list[LogEvent]:
     """The sessions that were cleared after the code and followed by a new one, oldest first."""
-    events = max((file.events for file in logs.files), key=len, default=[])
     found: list[LogEvent] = []
     cleared: LogEvent | None = None
-    for event in sorted(events, key=lambda event: -event.age):
+    for event in events_of(logs):
         word = event.event.reveal()
         if word == "session-cleared":
             cleared = event if event.numbers and int(event.numbers[0]) == RESUMABLE else None

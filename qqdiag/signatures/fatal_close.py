@@ -6,7 +6,7 @@ does the adapter itself keep a fatal error, and its log name one instead of a co
 
 from __future__ import annotations
 
-from qqdiag.episodes import last_episode
+from qqdiag.episodes import events_of, last_episode
 from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Say, Seconds
 from qqdiag.snapshot import Adapter, Gateway, LogEvent, Logs, PlatformState, StateFile
@@ -42,9 +42,7 @@ def _is_fatal(adapter: Adapter) -> bool:
 
 def _episode(view: View) -> list[LogEvent]:
     """What the log says since its last authenticated session."""
-    logs = view.snapshot.logs
-    events = max((file.events for file in logs.files), key=len, default=[]) if isinstance(logs, Logs) else []
-    return last_episode(sorted(events, key=lambda event: -event.age))
+    return last_episode(events_of(view.snapshot.logs))
 
 
 def _finding(view: View, adapter: Adapter | None) -> Finding:

@@ -7,7 +7,7 @@ its attempts fail before there is a connection that could be lost.
 
 from __future__ import annotations
 
-from qqdiag.episodes import Cycle, cycle
+from qqdiag.episodes import Cycle, cycle, fullest
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Missing, Say, Seconds
 from qqdiag.snapshot import LogFile, Logs
@@ -36,7 +36,7 @@ def match(view: View) -> Match | NoMatch | Unknown:
         return Unknown((logs,))
     if logs is None:
         return NoMatch(Say("no log of it is known"))
-    file = max(logs.files, key=lambda file: len(file.events), default=None)
+    file = fullest(logs)
     if lack := _lack(logs, file):
         return Unknown((lack,))
     found = cycle(file.events) if file else None

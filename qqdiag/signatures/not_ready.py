@@ -5,7 +5,7 @@ Nearest look-alike: a session that is being made. That takes a second or two aft
 
 from __future__ import annotations
 
-from qqdiag.episodes import last_episode
+from qqdiag.episodes import events_of, last_episode
 from qqdiag.finding import (
     Alternative,
     Confidence,
@@ -20,7 +20,7 @@ from qqdiag.finding import (
     told_by_log,
 )
 from qqdiag.model import Say, Seconds
-from qqdiag.snapshot import Adapter, Gateway, LogEvent, Logs, Sample, WebSocket
+from qqdiag.snapshot import Adapter, Gateway, LogEvent, Sample, WebSocket
 from qqdiag.waits import ONE_SAMPLE, View
 from qqdiag.waits.listeners import in_library_receive, is_open
 from qqdiag.waits.loops import turns
@@ -124,9 +124,7 @@ def _grade(view: View, websocket: WebSocket) -> tuple[Severity, Confidence, Say]
 
 def _event(view: View, name: str) -> LogEvent | None:
     """The last event of that name in the log's last episode."""
-    logs = view.snapshot.logs
-    events = max((file.events for file in logs.files), key=len, default=[]) if isinstance(logs, Logs) else []
-    episode = last_episode(sorted(events, key=lambda event: -event.age))
+    episode = last_episode(events_of(view.snapshot.logs))
     found = [event for event in episode if event.event.reveal() == name]
     return found[-1] if found else None
 

@@ -6,10 +6,10 @@ number of open WebSockets of the adapter: none here.
 
 from __future__ import annotations
 
-from qqdiag.episodes import last_episode
+from qqdiag.episodes import events_of, last_episode
 from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Say, Seconds
-from qqdiag.snapshot import Gateway, LogEvent, Logs
+from qqdiag.snapshot import Gateway, LogEvent
 from qqdiag.waits import View
 from qqdiag.waits.reconnects import BackOff, back_offs
 
@@ -73,6 +73,4 @@ def _evidence(view: View, back_off: BackOff) -> list[Evidence]:
 
 def _episode(view: View) -> list[LogEvent]:
     """What the log says since its last authenticated session."""
-    logs = view.snapshot.logs
-    events = max((file.events for file in logs.files), key=len, default=[]) if isinstance(logs, Logs) else []
-    return last_episode(sorted(events, key=lambda event: -event.age))
+    return last_episode(events_of(view.snapshot.logs))

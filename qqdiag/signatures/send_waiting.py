@@ -6,10 +6,11 @@ adapter's own wait for a WebSocket, while it has none.
 
 from __future__ import annotations
 
+from qqdiag.episodes import events_of
 from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Say, Seconds
 from qqdiag.profiles import profiles
-from qqdiag.snapshot import Adapter, Gateway, LogEvent, Logs, Task
+from qqdiag.snapshot import Adapter, Gateway, LogEvent, Task
 from qqdiag.waits import View
 from qqdiag.waits.listeners import is_open
 
@@ -71,7 +72,5 @@ def _evidence(view: View, adapter: Adapter, tasks: list[Task]) -> list[Evidence]
 
 
 def _failed(view: View) -> list[LogEvent]:
-    logs = view.snapshot.logs
-    events = max((file.events for file in logs.files), key=len, default=[]) if isinstance(logs, Logs) else []
-    lately = [event for event in events if event.event.reveal() == "send-failed" and event.age <= RECENT]
-    return sorted(lately, key=lambda event: -event.age)
+    events = events_of(view.snapshot.logs)
+    return [event for event in events if event.event.reveal() == "send-failed" and event.age <= RECENT]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qqdiag.episodes import HEALTHY
+from qqdiag.episodes import HEALTHY, events_of
 from qqdiag.model import Missing
-from qqdiag.snapshot import Adapter, Gateway, LogEvent, Logs
+from qqdiag.snapshot import Adapter, Gateway, LogEvent
 from qqdiag.waits import View
 
 ENDS = HEALTHY | {"identified"}  # words of a profile's phrases after which an earlier Resume counts no more
@@ -49,10 +49,9 @@ def resumes(view: View) -> Resumes | None:
 
 def own_events(view: View) -> list[LogEvent]:
     """What the process said itself, oldest first: a log goes on over a restart."""
-    logs, process = view.snapshot.logs, view.last.process
-    events = max((file.events for file in logs.files), key=len, default=[]) if isinstance(logs, Logs) else []
+    process = view.last.process
     began = float("inf") if isinstance(process, Missing) else process.uptime
-    return sorted((event for event in events if event.age <= began), key=lambda event: -event.age)
+    return [event for event in events_of(view.snapshot.logs) if event.age <= began]
 
 
 def events_since(adapter: Adapter, sent: Resumes) -> int | None:
