@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from qqdiag.collect import logs
 from qqdiag.collect.logs import journal
 from qqdiag.collect.logs.templates import Templates
 from qqdiag.model import Missing
@@ -161,3 +162,22 @@ def test_without_journalctl_that_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     assert shutil.which("journalctl") is None
     found = journal.collect(1, None, PROFILE, Templates((), lambda path: b""), time.time())
     assert isinstance(found, Missing)
+
+
+def test_without_a_home_the_journal_says_why_it_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(tmp_path / "stream", "wb") as stream:
+        status = os.fstat(stream.fileno())
+        service = {"PATH": os.environ["PATH"], "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+        program = "print('ready', flush=True)\nimport sys\nsys.stdin.read()"
+        # In a user namespace of its own its accounts are not ours, and it has no HOME.
+        command = ["unshare", "--user", sys.executable, "-c", program]
+        with subprocess.Popen(
+            command, env=service, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream
+        ) as gateway:
+            assert gateway.stdout is not None
+            assert gateway.stdout.readline() == b"ready\n"
+            monkeypatch.setenv("PATH", str(tmp_path))
+            found = logs.collect(gateway.pid, PROFILE)
+            gateway.kill()
+    assert isinstance(found, Missing)
+    assert "there is no journalctl here" in found.reason.template

@@ -10,12 +10,13 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from qqdiag import as_root
 from qqdiag.collect import homes, localtime, proc, rooted, sources, statefile
 from qqdiag.collect.logs import journal, logfile, rotated
-from qqdiag.collect.logs.history import Old
+from qqdiag.collect.logs.history import Old, Zone
 from qqdiag.collect.logs.scan import Budget
 from qqdiag.collect.logs.templates import Templates
 from qqdiag.errors import NotPermitted
@@ -44,27 +45,31 @@ def collect(pid: int, profile: Profile, sample: Sample | None = None) -> Logs | 
     if home is None and isinstance(journaled, LogFile):
         return Logs(profile=Word(profile.id), files=[journaled], templates=templates.found)
     if home is None:
-        return Missing(
-            Say("nothing tells where the gateway keeps its files"),
-            Say("see what it has open with: sudo ls -l /proc/{pid}/fd", pid=pid),
-        )
+        return journaled if isinstance(journaled, Missing) else _homeless(pid)
     zone = localtime.named(root, variables)
-    files = [journaled] if isinstance(journaled, LogFile) else []
-    missing = [journaled] if isinstance(journaled, Missing) else []
+    found = [journaled, *_read(pid, root, home, uid, profile, zone, now, templates)]
+    files = [one for one in found if isinstance(one, LogFile)]
+    missing = [one for one in found if isinstance(one, Missing)]
+    state = _state(pid, root, home, uid, profile, now)
+    if not files and not missing and state is None:
+        return _nothing(pid, home)
+    return Logs(profile=Word(profile.id), files=files, missing=missing, state=state, templates=templates.found)
+
+
+def _read(
+    pid: int, root: str, home: str, uid: int, profile: Profile, zone: Zone, now: float, templates: Templates
+) -> Iterator[LogFile | Missing]:
+    """The profile's logs, in its order; nothing of one that is not there."""
     budget = Budget(cpu_until=time.thread_time() + CPU_LIMIT)
     for word, name in profile.log_files.items():
         path = os.path.join(home, name)
         with ExitStack() as stack:
             fd = _opened(pid, root, path, uid, stack)
             if isinstance(fd, Missing):
-                missing.append(fd)
+                yield fd
             elif fd is not None:
                 older = _older(pid, root, path, uid, fd, stack)
-                files.append(logfile.read(fd, word, path, profile, zone, now, older, budget, templates))
-    state = _state(pid, root, home, uid, profile, now)
-    if not files and not missing and state is None:
-        return _nothing(pid, home)
-    return Logs(profile=Word(profile.id), files=files, missing=missing, state=state, templates=templates.found)
+                yield logfile.read(fd, word, path, profile, zone, now, older, budget, templates)
 
 
 def _journal(
@@ -166,6 +171,13 @@ def open_own(pid: int, root: str, path: str, uid: int) -> int | Missing | None:
 def _named(pid: int) -> Say:
     """A path is private, so that a hint which holds one could not be typed where it is shown to others."""
     return Say("qqdiag inspect {pid} --raw names it, then: ls -lL PATH", pid=pid)
+
+
+def _homeless(pid: int) -> Missing:
+    return Missing(
+        Say("nothing tells where the gateway keeps its files"),
+        Say("see what it has open with: sudo ls -l /proc/{pid}/fd", pid=pid),
+    )
 
 
 def _nothing(pid: int, home: str) -> Missing:
