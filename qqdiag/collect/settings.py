@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 
-from qqdiag.collect import homes, logs, proc, rooted
+from qqdiag.collect import accounts, homes, logs, proc, rooted
 from qqdiag.collect.setting_names import NAMES, PACKAGES, TELLING, VALUES
 from qqdiag.errors import QqdiagError
 from qqdiag.model import Name, Secret, Word
@@ -87,7 +87,7 @@ def _options(words: list[str]) -> Iterator[Word]:
 
 
 def _open(pid: int, profile: Profile, variables: dict[str, str]) -> Iterator[tuple[str, int]]:
-    uid = int(proc.status_fields(proc.read(f"/proc/{pid}/status"))["Uid"].split()[1])
+    uid = accounts.effective_uid(pid)
     home = homes.home(pid, uid, profile, variables)
     for name in FILES if home is not None else ():
         fd = logs.open_own(pid, rooted.root_of(pid), os.path.join(home or "", name), uid)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 from qqdiag import as_root
-from qqdiag.collect import homes, localtime, proc, rooted, sources, statefile
+from qqdiag.collect import accounts, homes, localtime, rooted, sources, statefile
 from qqdiag.collect.logs import journal, logfile, rotated
 from qqdiag.collect.logs.history import Old, Zone
 from qqdiag.collect.logs.scan import Budget
@@ -32,7 +31,7 @@ def collect(pid: int, profile: Profile, sample: Sample | None = None) -> Logs | 
 
     `sample`: tells which code it runs, whose log calls the lines are then matched with.
     """
-    uid = _uid(pid)
+    uid = accounts.effective_uid(pid)
     try:
         variables = homes.environment(pid)
         home, root = homes.home(pid, uid, profile, variables), rooted.root_of(pid)
@@ -185,14 +184,3 @@ def _nothing(pid: int, home: str) -> Missing:
         Say("there is neither a log nor a state file below {home}", home=Path(home)),
         Say("see what it has open with: sudo ls -l /proc/{pid}/fd", pid=pid),
     )
-
-
-def _uid(pid: int) -> int:
-    if sys.platform != "linux":
-        import psutil
-
-        return int(psutil.Process(pid).uids().effective)
-    try:
-        return int(proc.status_fields(proc.read(f"/proc/{pid}/status"))["Uid"].split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        raise proc.no_such_process(pid) from None
