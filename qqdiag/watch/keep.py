@@ -17,8 +17,9 @@ from qqdiag.output import write_private
 from qqdiag.publish import page
 from qqdiag.run import Recording
 
-NAME = re.compile(r"(qqdiag-\d{10}-\d+-[a-z0-9-]+)\.(?:qqd|md|json)")  # when, in seconds since 1970, who, what
-HALF_WRITTEN = re.compile(r"\.qqdiag-\d{10}-\d+-.*\.[0-9a-f]{8}")  # output.py's, of a watcher that was killed
+# When, in seconds since 1970 (few, where a machine without a clock has just started), who, what.
+NAME = re.compile(r"(qqdiag-\d{1,11}-\d+-[a-z0-9-]+)\.(?:qqd|md|json)")
+HALF_WRITTEN = re.compile(r"\.qqdiag-\d{1,11}-\d+-.*\.[0-9a-f]{8}")  # output.py's, of a watcher that was killed
 
 
 class Bounds(NamedTuple):
@@ -73,7 +74,7 @@ def make_room(folder: Path, bounds: Bounds) -> None:
     """Remove the oldest failures until one more fits; the newest one stays, whatever its size."""
     stems = _failures(folder)
     while len(stems) > 1 and (len(stems) >= bounds.failures or sum(map(sum, stems.values())) > bounds.size):
-        oldest = min(stems)
+        oldest = min(stems, key=_moment)
         del stems[oldest]
         for path in [entry for entry in folder.iterdir() if _stem(entry) == oldest]:
             path.unlink(missing_ok=True)
@@ -94,6 +95,10 @@ def _failures(folder: Path) -> dict[str, list[int]]:
 def _stem(path: Path) -> str:
     match = NAME.fullmatch(path.name)
     return match[1] if match else ""
+
+
+def _moment(stem: str) -> tuple[int, str]:
+    return int(stem.split("-")[1]), stem
 
 
 def _if_there(path: Path) -> Path | None:

@@ -28,7 +28,7 @@ class Figures:
         self._received = Gauge("qqdiag_last_received_seconds", "since any connection received data", registry=registry)
         self._looks = Counter("qqdiag_looks", "looks at the gateway", registry=registry)
         self._events = Counter("qqdiag_events", "what happened", ["event"], registry=registry)
-        for name in ("restarted", "kept", "not-kept", "acted"):
+        for name in ("restarted", "storm", "kept", "not-kept", "acted"):
             self._events.labels(name)
         try:
             start_http_server(port, address, registry)

@@ -26,6 +26,7 @@ from qqdiag.watch.alone import Alone
 from qqdiag.watch.follow import Followed
 from qqdiag.watch.keep import Bounds, Kept, keep
 from qqdiag.watch.probe import Probe, probe, suspicion
+from qqdiag.watch.storm import Storm
 
 LOOK_LIMIT = 5.0  # seconds for one look
 SHORTEST, LONGEST = 1.0, 5.0  # seconds between the two samples that are kept
@@ -71,20 +72,23 @@ def watch(followed: Followed, plan: Plan, observe: Observer = lambda seen: None)
     `observe` is shown each look, for figures that are not worth an event.
     """
     target: Live | None = followed.first()
-    backoff, restarts = act.Backoff(plan.backoff), 0
+    backoff, storm, restarts = act.Backoff(plan.backoff), Storm(), 0
     while True:
         while target is None:
-            _rest(plan.interval)
+            _rest(storm.pause(plan.interval))
             target = followed.next()
             if target is not None:
                 restarts += 1
                 yield _event("restarted", pid=target.pid, restarts=restarts)
+        begun = time.monotonic()
         with Alone(target.pid, target.start_ticks):
             yield _event("watching", pid=target.pid)
             systemd.tell("READY=1")
             yield from _life(target, plan, backoff, observe, first=restarts == 0)
         yield _event("gone", pid=target.pid)
         target = None
+        if storm.ended(time.monotonic() - begun):
+            yield _event("storm", restarts=restarts, pause=Seconds(storm.pause(plan.interval)))
 
 
 def _event(name: str, **values: Say | Value | None) -> Event:

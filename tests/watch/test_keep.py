@@ -47,3 +47,11 @@ def test_nothing_of_others_is_removed(tmp_path: Path) -> None:
     assert not half.exists()
     assert (tmp_path / "qqdiag-1700000001-77-hot-loop.qqd").exists()
     assert not (tmp_path / "qqdiag-1700000000-77-hot-loop.qqd").exists()
+
+
+def test_a_clock_that_was_wrong_does_not_make_the_folder_grow(tmp_path: Path) -> None:
+    """A machine without a battery begins in 1970; a clock that was ahead is set back."""
+    for moment in (7, 1700000000, 9999999999, 1700000001):
+        failure(tmp_path, moment)
+    make_room(tmp_path, Bounds(failures=3))
+    assert moments(tmp_path) == {1700000001, 9999999999}
