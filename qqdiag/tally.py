@@ -97,9 +97,9 @@ def tally(folder: Path, progress: Callable[[str], None]) -> Tally:
 
 def _files(folder: Path) -> list[Path]:
     """Reports, and captures that have none beside them; below this folder too, as a fleet's lie a folder a host."""
-    reports = sorted(folder.rglob("*.json"))
+    reports = _named(folder, "*.json")
     told = {path.with_suffix("") for path in reports}
-    captures = [path for path in sorted(folder.rglob("*.qqd")) if path.with_suffix("") not in told]
+    captures = [path for path in _named(folder, "*.qqd") if path.with_suffix("") not in told]
     found = reports + captures
     if len(found) > FILES_MAX:
         raise UsageError(
@@ -107,6 +107,11 @@ def _files(folder: Path) -> list[Path]:
             Say("give one of the folders in it"),
         )
     return found
+
+
+def _named(folder: Path, pattern: str) -> list[Path]:
+    """Regular files alone: the read of a pipe would not end."""
+    return sorted(path for path in folder.rglob(pattern) if path.is_file())
 
 
 def _report(path: Path) -> Report:

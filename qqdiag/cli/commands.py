@@ -110,11 +110,17 @@ def report(
 
 
 def _sum_up(folder: Path, form: str, output: Path | None) -> int:
+    from qqdiag.errors import UsageError
+    from qqdiag.model import Say
     from qqdiag.output import write_private
     from qqdiag.redact.listing import cells_of, objects_of
     from qqdiag.render.rows import objects, table
     from qqdiag.tally import tally
 
+    if form == "html":
+        raise UsageError(
+            Say("what a folder says is a table, and no page for a browser"), Say("give --format md, text or json")
+        )
     with progress() as step:
         found = tally(folder, step)
     records = [row._asdict() for row in found.rows]

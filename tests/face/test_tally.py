@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (found / host).mkdir()
             assert qqdiag("capture", str(process.pid), "-o", str(found / host / "one.qqd")).returncode == 0
         process.kill()
-    assert qqdiag("report", str(found / "a" / "one.qqd"), "--format", "json", "-o", str(found / "a" / "one.json"))
+    written = qqdiag("report", str(found / "a" / "one.qqd"), "--format", "json", "-o", str(found / "a" / "one.json"))
+    assert written.returncode == 0
     return found
 
 
@@ -93,6 +95,19 @@ def test_a_file_that_holds_anything_costs_itself_alone(kind: str, form: str, fol
     assert not {"\x1b", "@", "script", "secret"} & {
         word for word in ("\x1b", "@", "script", "secret") if word in done.stdout
     }
+
+
+def test_a_pipe_in_it_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "fleet")
+    for name in ("pipe.json", "pipe.qqd"):
+        os.mkfifo(tmp_path / "fleet" / name)
+    assert "2 files were read" in qqdiag("report", str(tmp_path / "fleet")).stderr
+
+
+def test_it_is_no_page_for_a_browser(folder: Path) -> None:
+    done = qqdiag("report", str(folder), "--format", "html")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--format md, text or json" in done.stderr
 
 
 def test_a_folder_without_any_is_refused(tmp_path: Path) -> None:
