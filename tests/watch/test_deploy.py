@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import plistlib
 import re
 import shlex
 import shutil
@@ -42,6 +44,49 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     about_it = [line for line in done.stderr.splitlines() if "qqdiag-watch" in line]
     assert (done.returncode, about_it) == (0, [])
+
+
+@pytest.mark.parametrize("names", [("hermes-restart.conf",), ("hermes-restart.conf", "hermes-watchdog.conf")])
+def test_systemd_takes_the_drop_ins(names: tuple[str, ...], tmp_path: Path) -> None:
+    """On a unit like the one that hermes installs; none of their words is unknown or of the wrong section."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze: apt-get install systemd")
+    unit = tmp_path / "hermes-gateway.service"
+    unit.write_text("[Service]\nType=simple\nExecStart=/bin/true\nRestart=always\nKillMode=mixed\n")
+    (tmp_path / f"{unit.name}.d").mkdir()
+    for name in names:
+        shutil.copy(DEPLOY / name, tmp_path / f"{unit.name}.d")
+    command = ["systemd-analyze", "verify", "--man=no", str(unit)]
+    searched = {**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=searched)
+    about_it = [line for line in done.stderr.splitlines() if "hermes" in line]
+    assert (done.returncode, about_it) == (0, [])
+    (tmp_path / f"{unit.name}.d" / "wrong.conf").write_text("[Service]\nWatchdogSeconds=1\n")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=searched)
+    assert "WatchdogSeconds" in done.stderr, "the drop-ins are read"
+
+
+def test_launchd_restarts_the_job_that_hermes_installs() -> None:
+    job = plistlib.loads((DEPLOY / "qqdiag.hermes-restart.plist").read_bytes())
+    assert job["Label"] == "qqdiag.hermes-restart"
+    *shell, command = job["ProgramArguments"]
+    assert shell == ["/bin/sh", "-c"]
+    assert command == 'exec /bin/launchctl kickstart -k "gui/$(id -u)/ai.hermes.gateway"'
+    assert all(set(time) == {"Hour", "Minute"} for time in job["StartCalendarInterval"])
+
+
+def test_what_compose_runs() -> None:
+    """The watcher's is a command line of ours; `timeout` ends a gateway that does not take SIGTERM."""
+    gateway, watch = (
+        json.loads(words)
+        for words in re.findall(r"^    command: (\[.+\])$", (DEPLOY / "compose.yaml").read_text(), re.M)
+    )
+    options(watch)
+    assert gateway[3:] == ["hermes", "gateway", "run"]
+    deaf = ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]
+    assert gateway[:3] == ["timeout", "--kill-after=90s", "12h"]
+    done = subprocess.run(["timeout", "--kill-after=0.5s", "0.5", *deaf], timeout=60)
+    assert done.returncode == -9
 
 
 def test_the_daemonset_and_the_image_run_command_lines_that_are_ones() -> None:
