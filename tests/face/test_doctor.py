@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +72,46 @@ def test_the_process_that_is_tried_ends() -> None:
         tried = psutil.Process(pid)
         assert tried.ppid() != os.getpid()
     assert not psutil.wait_procs([tried], timeout=10)[1]
+
+
+LIBRARIES = {"prometheus_client": "figures", "libcst": "fixes", "zstandard": "core files", "hypno": "inject"}
+
+
+def test_what_lacks_is_told_with_its_price_and_what_to_type(tmp_path: Path) -> None:
+    """Libraries that cannot be imported, and no program but the interpreter: a bare machine."""
+    for module in LIBRARIES:
+        (tmp_path / f"{module}.py").write_text("raise ImportError")
+    checks = found(["env", f"PYTHONPATH={tmp_path}", f"PATH={tmp_path}"])
+    lacking = {name for name, check in checks.items() if not check["works"]}
+    wanted = set(LIBRARIES.values()) - ({"inject"} if sys.version_info >= (3, 14) else set())
+    assert lacking >= {*wanted, "gcore"}
+    assert checks["figures"]["hint"] == "pip install 'qqdiag[metrics]'"
+    assert "no compiler" in checks["inject"]["found"] or sys.version_info >= (3, 14)
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="no compiler: apt-get install gcc libc6-dev")
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="no hypno is needed here")
+def test_a_compiler_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "hypno.py").write_text("raise ImportError")
+    check = found(["env", f"PYTHONPATH={tmp_path}"])["inject"]
+    assert (check["works"], check["hint"]) == (False, "pip install 'qqdiag[inject]'")
+    assert "could build it" in check["found"]
+
+
+@pytest.mark.skipif(find_spec("hypno") is None, reason="no hypno: pip install 'qqdiag[inject]'")
+def test_a_program_is_put_into_the_process_that_is_made_for_it() -> None:
+    assert found()["inject"]["found"] == "a program was put into a process"
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="namespaces take root: sudo pytest")
+def test_a_container_is_known_by_its_processes() -> None:
+    check = found(["unshare", "--pid", "--fork", "--mount-proc"])["container"]
+    assert (check["works"], check["costs"]) == (False, "only the processes of this container can be seen")
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user takes root: sudo pytest")
+def test_root_without_the_capability_enters_no_network() -> None:
+    check = found(["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"])["containers"]
+    assert (check["works"], check["found"]) == (False, "a network namespace may not be entered (EPERM)")
