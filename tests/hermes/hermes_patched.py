@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hermes_contract import Subject
 from hermes_failing import CLOSE_TIMEOUT
 from hermes_gateway import Setting
 from hermes_patient import FIRST_BEAT, Patient, wait_beats
@@ -73,6 +75,19 @@ def shorten(adapter: Path) -> None:
         assert count == 1, name
     adapter.unlink()
     adapter.write_text(text, "utf-8")
+
+
+def subject_of(patient: Patient) -> Subject:
+    return Subject(patient.gateway.process, patient.server, lambda: is_idle(patient))
+
+
+def is_idle(patient: Patient) -> bool:
+    """No turn of an agent runs, by the gateway's own state file: a message within a turn would end it."""
+    try:
+        state = json.loads((patient.gateway.home / "gateway_state.json").read_text())
+    except ValueError:  # half written
+        return False
+    return bool(state["active_agents"] == 0)
 
 
 @dataclass(frozen=True)

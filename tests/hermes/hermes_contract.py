@@ -1,0 +1,140 @@
+"""What every adapter owes the platform, whatever else it does: connect, beat, dispatch, send, resume, identify, leave.
+
+Told from the platform's side alone, so that it holds for the reference adapter, for the installed one and for its
+patched copy alike. What one of them is known to fail at (test_hermes_cases) is not asked here.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from qqdiag.fixes.protocol import GROUP_AND_C2C
+from qqdiag.lab.control import Server
+
+SOON = 30.0  # seconds until a clause is broken
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A process that runs an adapter whose model answers each message with `pong`, and its platform."""
+
+    process: subprocess.Popen[bytes]
+    server: Server
+    idle: Callable[[], bool] = lambda: True  # nothing of the last message is left to do
+
+    def said(self, text: str) -> dict[str, Any]:
+        """A user says `text` to one who listens; what the server had seen before."""
+        end = time.monotonic() + SOON
+        while not self.idle():
+            assert time.monotonic() < end, "still busy with the last message"
+            time.sleep(0.02)
+        before = self.server.seen()
+        self.server.say(text)
+        return before
+
+    def until(self, what: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        return self.server.until(what, holds, SOON)
+
+
+def pongs(seen: dict[str, Any]) -> int:
+    return sum("pong" in content for content in seen["contents"])
+
+
+def connects(subject: Subject) -> None:
+    """One WebSocket, one session, asked for with the intent for messages and as the only shard."""
+    seen = subject.until("READY", lambda seen: seen["dispatched"] == 1)
+    assert (seen["open"], seen["connections"], seen["identifies"], seen["resumes"]) == (1, 1, 1, 0)
+    assert seen["tokens"] >= 1
+    assert seen["identified_with"]["intents"] & GROUP_AND_C2C
+    assert seen["identified_with"]["shard"] == [0, 1]
+
+
+def dispatches_and_sends(subject: Subject) -> None:
+    """A message is answered, once, on the connection that there is."""
+    before = subject.said("hello")
+    subject.until("an answer", lambda seen: pongs(seen) > pongs(before))
+    after = subject.server.seen()
+    assert pongs(after) == pongs(before) + 1
+    assert (after["connections"], after["open"]) == (before["connections"], 1)
+
+
+def beats(subject: Subject) -> None:
+    """Op 1 with the number of the latest event."""
+    before = subject.server.seen()
+    subject.until(
+        "two heartbeats with the latest number",
+        lambda seen: seen["heartbeats"] >= before["heartbeats"] + 2 and seen["last_seq"] == before["dispatched"],
+    )
+
+
+def passes_over_what_it_does_not_know(subject: Subject) -> None:
+    """An op that is not in the documents is not a reason to leave."""
+    before = subject.server.seen()
+    subject.server.frame('{"op": 99, "d": {"new": true}}')
+    beats(subject)
+    assert subject.server.seen()["connections"] == before["connections"]
+
+
+def resumes(how: str) -> Callable[[Subject], None]:
+    def clause(subject: Subject) -> None:
+        """A lost connection is resumed, and a message from right before it is answered."""
+        before = subject.said("hello")
+        subject.server.cut(how)
+        subject.until("RESUMED", lambda seen: seen["dispatched"] >= before["dispatched"] + 2)  # the message, and it
+        subject.until("the answer", lambda seen: pongs(seen) > pongs(before))
+        after = subject.server.seen()
+        assert (after["resumes"], after["identifies"]) == (before["resumes"] + 1, before["identifies"])
+
+    clause.__name__ = f"resumes after {how}"
+    return clause
+
+
+def identifies_anew(subject: Subject) -> None:
+    """4006: the session is gone."""
+    before = subject.server.seen()
+    subject.server.close(4006)
+    after = subject.until("READY", lambda seen: seen["dispatched"] > before["dispatched"])
+    assert (after["resumes"], after["identifies"]) == (before["resumes"], before["identifies"] + 1)
+
+
+def takes_a_new_token(subject: Subject) -> None:
+    """4004: the token is no longer valid."""
+    before = subject.server.seen()
+    subject.server.close(4004)
+    after = subject.until("READY or RESUMED", lambda seen: seen["dispatched"] > before["dispatched"])
+    assert after["tokens"] > before["tokens"]
+
+
+def leaves(subject: Subject) -> None:
+    """SIGTERM: CLOSE is said, nothing stays open, the process ends."""
+    before = subject.server.seen()
+    subject.process.send_signal(signal.SIGTERM)
+    subject.until("CLOSE", lambda seen: seen["closes"] == before["closes"] + 1 and seen["open"] == 0)
+    subject.process.wait(SOON)
+
+
+CONTRACT: tuple[Callable[[Subject], None], ...] = (
+    connects,
+    dispatches_and_sends,
+    passes_over_what_it_does_not_know,
+    resumes("fin"),
+    resumes("rst"),
+    identifies_anew,
+    takes_a_new_token,
+    dispatches_and_sends,
+)
+
+
+def keeps_the_contract(subject: Subject) -> None:
+    """All but `leaves`, which is the end of it."""
+    for clause in CONTRACT:
+        try:
+            clause(subject)
+        except Exception as error:
+            error.add_note(f"clause: {clause.__name__}; seen: {subject.server.seen()}")
+            raise
