@@ -12,7 +12,8 @@ from pathlib import Path
 
 import hermes_environment
 import pytest
-from hermes_patched import ADAPTER, FAULTS, READY, SETTING, copy_of, logged, packages_of, patched
+from hermes_contract import keeps_the_contract
+from hermes_patched import ADAPTER, FAULTS, READY, SETTING, copy_of, logged, packages_of, patched, subject_of
 from hermes_patient import Case, Patient, hermes
 
 pytestmark = pytest.mark.hermes
@@ -25,7 +26,7 @@ def test_survives(version: str, tmp_path: Path) -> None:
     original = (packages_of(python) / ADAPTER).read_bytes()
     copied = patched(python, tmp_path / "patched")
     assert (packages_of(python) / ADAPTER).read_bytes() == original
-    with hermes(Case("patched", converses, setting=SETTING), copied, tmp_path / "home") as patient:
+    with hermes(Case("patched", contracted, setting=SETTING), copied, tmp_path / "home") as patient:
         assert checked(patient) == (0, False)
         for fault in FAULTS:
             ready = logged(patient, READY)
@@ -55,6 +56,10 @@ def python_of(version: str) -> Path:
         return hermes_environment.python_of(version)
     except hermes_environment.NotMade as error:
         pytest.skip(str(error))
+
+
+def contracted(patient: Patient) -> None:
+    keeps_the_contract(subject_of(patient))
 
 
 def converses(patient: Patient) -> None:
