@@ -3,7 +3,7 @@
     QQDIAG_SOAK=600        seconds, 50 unless told; every fault is thrown once however long that takes
     QQDIAG_SOAK_SEED=7     the same order again; a run that fails prints its own
 
-At 600 s it is at least 300 faults: the nightly run.
+At 600 s it is at least 300 faults: the nightly run, with `-o faulthandler_timeout=0` for its length.
 """
 
 from __future__ import annotations
