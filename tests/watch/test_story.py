@@ -104,7 +104,9 @@ def story(case: str, bound: float, folder: Path) -> Story:
         return Story(pid, kept, report, done, record, next_pid(supervisor) if ended else None, after)
 
 
+@pytest.mark.root
 @pytest.mark.lab
+@pytest.mark.usefixtures("stories")  # which go on meanwhile
 @pytest.mark.skipif(not shutil.which("tmux"), reason="no tmux: apt-get install tmux")
 @pytest.mark.parametrize(("case", "failure"), [("hot-loop", "hot-loop"), ("close-hang-chatter", "close-hang")])
 def test_in_a_terminal_each_step_is_answered(case: str, failure: str, tmp_path: Path) -> None:
