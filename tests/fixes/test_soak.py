@@ -194,10 +194,10 @@ async def endure(server: Server, chance: random.Random) -> Soak:
         for name in chance.sample(sorted(FAULTS), len(FAULTS)):
             if soak.before is None or time.monotonic() < end:
                 await round_of(server, bot, name, soak)
-        soak.before = soak.before or await calm(bot)  # once each was thrown, what is made once is made
+        soak.before = soak.before or await calm(server, bot)  # once each was thrown, what is made once is made
     assert bot.watchdog is not None
     assert (bot.watchdog.stalls, bot.supervisor.restarts) == (0, 0)
-    soak.after = await calm(bot)
+    soak.after = await calm(server, bot, soak.before.fds)
     await bot.finish()
     return soak
 
@@ -224,10 +224,14 @@ async def round_of(server: Server, bot: Adapter, name: str, soak: Soak) -> None:
     soak.thrown[name] += 1
 
 
-async def calm(bot: Adapter) -> Size:
-    """Its size when it has nothing to do: three tasks (this one, listener, heartbeat) and what stays open."""
+async def calm(server: Server, bot: Adapter, fds: int | None = None) -> Size:
+    """Its size when it has nothing to do: three tasks (this one, listener, heartbeat) and what stays open.
+
+    Idle connections of REST come and go (aiohttp keeps one for 15 s), so it is waited until there are at most `fds`.
+    """
+    await asyncio.to_thread(server.cut, "close-idle")
     async with asyncio.timeout(SOON):
-        while len(asyncio.all_tasks()) > 3 or not bot.is_ready.is_set():
+        while len(asyncio.all_tasks()) > 3 or not bot.is_ready.is_set() or size().fds > (fds or sys.maxsize):
             await asyncio.sleep(0.05)
     return size()
 
