@@ -45,7 +45,8 @@ FAILURES = {  # the lab's case, and the runbook
     "hot-loop": "hot-loop",
 }
 AT_ONCE = 4
-BOUND = 571.0  # seconds, which no other gateway of the lab has: it tells their command lines apart
+# Seconds, which no other gateway of a lab has, nor one of another run: they tell their command lines apart.
+BOUNDS = (float(f"571.{os.getpid():07}{number:02}") for number in itertools.count())
 PATIENCE = 180.0  # seconds
 WATCH = ("--interval", "0.4", "--every", "1", "--confirm", "2", "--degraded")
 SUPERVISED = Path(__file__).with_name("supervised.py")
@@ -110,7 +111,7 @@ def story(case: str, bound: float, folder: Path) -> Story:
 @pytest.mark.skipif(not shutil.which("tmux"), reason="no tmux: apt-get install tmux")
 @pytest.mark.parametrize(("case", "failure"), [("hot-loop", "hot-loop"), ("close-hang-chatter", "close-hang")])
 def test_in_a_terminal_each_step_is_answered(case: str, failure: str, tmp_path: Path) -> None:
-    with supervised(case, BOUND - 1) as supervisor:
+    with supervised(case, next(BOUNDS)) as supervisor:
         pid = next_pid(supervisor)
         with watcher(str(pid), "--folder", str(tmp_path / "kept"), *WATCH, patience=PATIENCE) as seen:
             seen.until("kept")
@@ -129,8 +130,7 @@ def test_in_a_terminal_each_step_is_answered(case: str, failure: str, tmp_path: 
 def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Story]]]:
     folder = tmp_path_factory.mktemp("stories")
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        bounds = itertools.count(BOUND, 0.001)
-        yield {case: pool.submit(story, case, next(bounds), folder / case) for case in FAILURES}
+        yield {case: pool.submit(story, case, next(BOUNDS), folder / case) for case in FAILURES}
         pool.shutdown(cancel_futures=True)
 
 
