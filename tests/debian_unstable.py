@@ -60,7 +60,8 @@ def program(name: str) -> list[str]:
     with locked(folder.parent / f"{folder.name}.lock"):
         if not (folder / "usr/bin" / name).exists():
             quietly = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
-            run(["chroot", str(folder), *quietly, "update"])
+            # A mirror may stand still for longer than a list of the suite is good for.
+            run(["chroot", str(folder), *quietly, "-o", "Acquire::Check-Valid-Until=false", "update"])
             run(["chroot", str(folder), *quietly, "install", "--no-install-recommends", name])
     return ["chroot", str(folder), name]
 

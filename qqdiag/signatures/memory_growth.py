@@ -44,10 +44,20 @@ def match(view: View) -> Match | NoMatch | Unknown:
         return Match((found,))
     if process.private is None:
         return Unknown((NOT_TOLD,))
-    growth = view.snapshot.growth
+    growth, grown = view.snapshot.growth, _between_samples(view, process)
+    if growth is None and grown is not None and grown < LEAST:
+        return NoMatch(Say("it grew by {grown} from one sample to the other", grown=Bytes(max(0, grown))))
     if growth is None or isinstance(growth, Missing):
         return Unknown((growth or ONE_SAMPLE,))
     return NoMatch(_still(view))
+
+
+def _between_samples(view: View, process: Process) -> int | None:
+    """Bytes, where nobody watched the interval itself: a short look at many processes does not."""
+    before = view.earlier.process if view.earlier is not None else None
+    if not isinstance(before, Process) or before.private is None or process.private is None:
+        return None
+    return process.private - before.private
 
 
 def _still(view: View) -> Say:
