@@ -224,7 +224,7 @@ def _of_this_program(target: Live, function: Callable[P, T], *args: P.args, **kw
 def _begin_once(target: Live, sample: Sample, interval: float, deadline: float) -> Once:
     from qqdiag.collect import growth, logs, settings, threads, versions
 
-    pid, profile = target.pid, _profile(target.pid, sample)
+    pid, profile = target.pid, profile_of(target.pid, sample)
     return Once(
         begin("witness", deadline, _of_this_program, target, threads.collect, pid),
         begin("logs", deadline, logs.collect, pid, profile, sample) if profile else None,
@@ -271,7 +271,7 @@ def _whole(target: Live, pause: bool, tracer: Tracer | None, step: Progress) -> 
     )
 
 
-def _profile(pid: int, sample: Sample) -> Profile | None:
+def profile_of(pid: int, sample: Sample) -> Profile | None:
     """The gateway's profile, by its objects or else by its command line."""
     from qqdiag.find import runs
 

@@ -24,7 +24,7 @@ from qqdiag.memory.live import LiveMemory
 from qqdiag.memory.source import Unreadable
 from qqdiag.model import Id, Missing, Say, Seconds, User, Word
 from qqdiag.run import look
-from qqdiag.snapshot import Gateway, Process, Python, Sample, Snapshot
+from qqdiag.snapshot import Gateway, Logs, Process, Python, Sample, Snapshot
 from qqdiag.target import Live, live
 from qqdiag.waits import View
 from qqdiag.waits.loop_thread import Doing, loop_threads
@@ -107,7 +107,7 @@ def _second(glimpse: Glimpse) -> Row | None:
     return _seen(glimpse.target.pid, snapshot, diagnose(snapshot))
 
 
-def snapshot_of(pid: int, samples: list[Sample]) -> Snapshot:
+def snapshot_of(pid: int, samples: list[Sample], logs: Logs | Missing | None = None) -> Snapshot:
     """What one or two looks show, without what `run.take` asks beside them."""
     pauses = [sample.python.pause for sample in samples if isinstance(sample.python, Python)]
     return Snapshot(
@@ -116,7 +116,7 @@ def snapshot_of(pid: int, samples: list[Sample]) -> Snapshot:
         wall_time=time.time(),
         samples=samples,
         witness=Missing(Say("not asked at a glance"), Say("qqdiag inspect {pid}", pid=pid)),
-        logs=None,
+        logs=logs,
         monitor=None,
         pause=sum(pauses),
     )

@@ -9,7 +9,8 @@ from qqdiag.model import Missing, Say
 from qqdiag.snapshot import Sample, TcpInfo
 from qqdiag.waits import View
 from qqdiag.waits.loop_thread import loop_threads
-from qqdiag.watch.recorder import Event, Seen
+from qqdiag.watch.looks import Seen
+from qqdiag.watch.recorder import Event
 
 VERDICTS = ("matched", "clear", "unknown")
 

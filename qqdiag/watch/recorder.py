@@ -8,29 +8,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from qqdiag.cpython.known import Known
 from qqdiag.diagnose import diagnose
 from qqdiag.errors import QqdiagError, TargetGone
 from qqdiag.finding import Diagnosis, Finding, Severity
-from qqdiag.model import Missing, Moment, Say, Seconds, Value, Word
-from qqdiag.run import Recording, look, record
-from qqdiag.snapshot import Sample, Snapshot
-from qqdiag.survey import snapshot_of
+from qqdiag.model import Moment, Say, Seconds, Value, Word
+from qqdiag.run import Recording, record
 from qqdiag.target import Live
 from qqdiag.watch import act, systemd
 from qqdiag.watch.alone import Alone
 from qqdiag.watch.follow import Followed
 from qqdiag.watch.keep import Bounds, Kept, keep
+from qqdiag.watch.looks import Looks, Seen, loop_threads, worst
 from qqdiag.watch.probe import Probe, probe, suspicion
 from qqdiag.watch.storm import Storm
 
-LOOK_LIMIT = 5.0  # seconds for one look
 SHORTEST, LONGEST = 1.0, 5.0  # seconds between the two samples that are kept
-FORGET = 1_000  # looks, after which what was learned of the target is learned anew
+YOUNG = 12  # looks at what stands, after which it is no hurry to see whether it grows worse
 UNTOLD = Bounds()
 
 
@@ -54,13 +51,6 @@ class Event(NamedTuple):
 
     name: Word
     values: dict[str, Say | Value | None]
-
-
-class Seen(NamedTuple):
-    """One look and what it says."""
-
-    snapshot: Snapshot
-    diagnosis: Diagnosis
 
 
 Observer = Callable[[Seen], None]
@@ -114,36 +104,33 @@ class _Evidence:
 class _Round:
     """What is remembered from one look to the next at the same process."""
 
-    known: Known
-    before: Sample | None = None  # to compare the next look with
-    looks: int = 0
+    looks: Looks = field(default_factory=Looks)
     due: float = 0.0  # CLOCK_MONOTONIC seconds of the next look
     failure: str = ""  # the fingerprint of what the last look showed; "" for none
     rounds: int = 0  # looks in a row that showed it
     kept: _Evidence | None = None
-    standing: str = ""  # the fingerprint of what stands since `before`, however bad it is
     told: tuple[str, str] = ("", "")  # verdict and failure of the last event
 
 
 def _life(target: Live, plan: Plan, backoff: act.Backoff, observe: Observer, first: bool) -> Iterator[Event]:
     """The events of one process, until it is gone. `first`: what cannot be read at once is the user's to mend."""
-    state, loops = _Round(Known()), list[int]()
+    state, loops = _Round(), list[int]()
     last = _probed(target, loops)
     while last is not None:
         now = _probed(target, loops)
         doubt = suspicion(last, now) if now is not None else None
         if now is not None and (doubt is not None or time.monotonic() >= state.due):
             try:
-                seen = _look(target, state)
+                seen = state.looks.at(target)
             except TargetGone:
                 return
             except QqdiagError as error:
-                if first and state.looks == 1:
+                if first and state.looks.count == 1:
                     raise
                 yield from _unreadable(target, plan, state, error)
             else:
                 observe(seen)
-                loops = _loop_threads(seen.snapshot)
+                loops = loop_threads(seen.snapshot)
                 yield from _judged(target, plan, backoff, state, seen, doubt)
         last = now
         if now is not None:
@@ -168,49 +155,16 @@ def _unreadable(target: Live, plan: Plan, state: _Round, error: QqdiagError) -> 
         yield _event("unreadable", pid=target.pid, why=error.message)
 
 
-def _look(target: Live, state: _Round) -> Seen:
-    """A look without a pause, beside the one before it."""
-    state.looks += 1
-    if state.looks % FORGET == 0:
-        state.known = Known()
-    sample = look(target, state.known, LOOK_LIMIT, pause=False)
-    samples = [sample] if state.before is None else [state.before, sample]
-    snapshot = snapshot_of(target.pid, samples)
-    seen = Seen(snapshot, diagnose(snapshot))
-    # As long as the same stands, looks are compared with the first one that showed it: that is how long it stands.
-    standing = _standing(seen.diagnosis)
-    if not standing or standing != state.standing:
-        state.before = sample
-    state.standing = standing
-    return seen
-
-
-def _standing(diagnosis: Diagnosis) -> str:
-    """The fingerprint of the first finding; "" for none that is bad."""
-    finding = _worst(diagnosis, Severity.DEGRADED)
-    return finding.fingerprint if finding else ""
-
-
-def _loop_threads(snapshot: Snapshot) -> list[int]:
-    python = snapshot.samples[-1].python
-    return [] if isinstance(python, Missing) else [loop.thread for loop in python.loops if loop.thread is not None]
-
-
-def _worst(diagnosis: Diagnosis, least: Severity) -> Finding | None:
-    """The first finding, which has no cause among the others, if it is bad enough."""
-    wanted = (Severity.HANG,) if least is Severity.HANG else (Severity.HANG, Severity.DEGRADED)
-    return next((finding for finding in diagnosis.findings if finding.severity in wanted), None)
-
-
 def _judged(
     target: Live, plan: Plan, backoff: act.Backoff, state: _Round, seen: Seen, doubt: Word | None
 ) -> Iterator[Event]:
     """What one look leads to."""
-    finding = _worst(seen.diagnosis, plan.severity)
+    finding = worst(seen.diagnosis, plan.severity)
     failure = finding.fingerprint if finding else ""
     state.rounds = state.rounds + 1 if failure and failure == state.failure else int(bool(failure))
     state.failure = failure
-    state.due = time.monotonic() + (plan.interval if state.standing else plan.every)
+    soon = 0 < state.looks.times < YOUNG or (finding is not None and (state.kept is None or bool(plan.then)))
+    state.due = time.monotonic() + (plan.interval if soon else plan.every)
     yield from _told(target, state, seen.diagnosis, doubt)
     if finding is None:
         backoff.well()
@@ -224,7 +178,7 @@ def _judged(
 
 def _told(target: Live, state: _Round, diagnosis: Diagnosis, doubt: Word | None) -> Iterator[Event]:
     """What a look shows, where that is not what the one before it showed."""
-    finding = _worst(diagnosis, Severity.DEGRADED)
+    finding = worst(diagnosis, Severity.DEGRADED)
     now = diagnosis.verdict, finding.id if finding else ""
     if now != state.told:
         state.told = now
@@ -237,7 +191,7 @@ def _keep(target: Live, plan: Plan, state: _Round) -> Iterator[Event]:
     """Keep what a whole look shows; what has passed by then is not kept."""
     recording = record(target, min(max(plan.interval, SHORTEST), LONGEST))
     diagnosis = diagnose(recording.snapshot)
-    finding = _worst(diagnosis, Severity.DEGRADED)  # it may be young by what these two samples alone show
+    finding = worst(diagnosis, Severity.DEGRADED)  # it may be young by what these two samples alone show
     if finding is None:
         state.rounds = 0
         yield _event("passed", pid=target.pid, verdict=Word(diagnosis.verdict))

@@ -100,6 +100,13 @@ def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
     assert files(folder, ".qqd")
 
 
+@pytest.mark.lab
+def test_what_only_the_log_tells_is_kept_too(tmp_path: Path) -> None:
+    with start("session-zombie", bound=100) as running:
+        with watcher(str(running.pid), "--folder", str(tmp_path / "kept"), *QUICK) as seen:
+            assert seen.until("kept")["failure"] == "session-zombie"
+
+
 def test_a_process_has_one_watcher(tmp_path: Path) -> None:
     with gateway(tmp_path / "hang", hangs=False) as supervisor:
         pid = str(next_pid(supervisor))
