@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from watching import OLD, QUICK, gateway, next_pid, watcher
 
+from qqdiag.lab.start import start
+
 
 def files(folder: Path, ending: str) -> list[Path]:
     return sorted(folder.glob(f"qqdiag-*{ending}"))
@@ -102,9 +104,9 @@ def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
 
 @pytest.mark.lab
 def test_what_only_the_log_tells_is_kept_too(tmp_path: Path) -> None:
-    with start("session-zombie", bound=100) as running:
-        with watcher(str(running.pid), "--folder", str(tmp_path / "kept"), *QUICK) as seen:
-            assert seen.until("kept")["failure"] == "session-zombie"
+    kept = str(tmp_path / "kept")
+    with start("session-zombie", bound=100) as running, watcher(str(running.pid), "--folder", kept, *QUICK) as seen:
+        assert seen.until("kept")["failure"] == "session-zombie"
 
 
 def test_a_process_has_one_watcher(tmp_path: Path) -> None:
