@@ -122,16 +122,15 @@ def _life(target: Live, plan: Plan, backoff: act.Backoff, observe: Observer, fir
         if now is not None and (doubt is not None or time.monotonic() >= state.due):
             try:
                 seen = state.looks.at(target)
-            except TargetGone:
+                observe(seen)
+                loops = loop_threads(seen.snapshot)
+                yield from _judged(target, plan, backoff, state, seen, doubt)
+            except TargetGone:  # while it was looked at, or while its evidence was taken
                 return
             except QqdiagError as error:
                 if first and state.looks.count == 1:
                     raise
                 yield from _unreadable(target, plan, state, error)
-            else:
-                observe(seen)
-                loops = loop_threads(seen.snapshot)
-                yield from _judged(target, plan, backoff, state, seen, doubt)
         last = now
         if now is not None:
             _rest(plan.interval)
