@@ -20,10 +20,9 @@ async def wait(turn: asyncio.Event, depth: int) -> None:
 async def crowded(config: dict[str, Any]) -> None:
     turn = asyncio.Event()
     crowd = [asyncio.create_task(wait(turn, number % 8), name=f"session-{number}") for number in range(TASKS)]
-    await run(config)
+    await gateway.only_gateway(config)
     await asyncio.gather(*crowd)
 
 
 if __name__ == "__main__":
-    run, gateway.run_gateway = gateway.run_gateway, crowded
-    gateway.main()
+    gateway.run_as_child(crowded)
