@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hermes_environment
 import pytest
-from edited import KEEPS, UNDOES, Edit
+from adapter_edits import KEEPS, UNDOES, Edit
 from installed_adapters import connection_part, original, source_of
 
 from qqdiag.patch.judging import JUDGES, judge
