@@ -22,6 +22,7 @@ TITLE = "A thread stands in the writing of a log line"
 WRITING = frozenset({"emit", "flush", "handle", "doRollover", "rotate", "acquire"})
 FILES = ("logging/__init__.py", "logging/handlers.py")
 RESTS = 20  # voluntary context switches: each stop for a copy is one or two; who writes rests at each line
+STOPS = 100  # the same, in one and the same call: a reading of a busy process may take dozens of copies
 HANG = 5.0  # seconds that the loop stands
 
 
@@ -33,6 +34,7 @@ class Writer:
     place: int  # depth of the handler's frame
     kernel: OsThread | None
     rests: int | None  # voluntary context switches in the interval
+    same_call: bool = False  # in both samples, with the same arguments
 
 
 def match(view: View) -> Match | NoMatch | Unknown:
@@ -56,7 +58,7 @@ def _writer(view: View, thread: PyThread) -> Writer | None:
     kernel = _kernel(view.last.process, thread)
     before = _kernel(view.earlier.process, thread) if view.earlier else None
     rests = kernel.voluntary_switches - before.voluntary_switches if kernel and before else None
-    return Writer(thread, places[0], kernel, rests)
+    return Writer(thread, places[0], kernel, rests, _call(kernel) is not None and _call(kernel) == _call(before))
 
 
 def _writes(view: View, thread: PyThread, depth: int) -> bool:
@@ -69,6 +71,11 @@ def _kernel(process: object, thread: PyThread) -> OsThread | None:
     return next((one for one in threads if one.tid == thread.native_id), None)
 
 
+def _call(kernel: OsThread | None) -> tuple[Word | None, list[int]] | None:
+    """Its system call and the arguments; None where they are hidden."""
+    return (kernel.syscall, kernel.syscall_args) if kernel is not None and kernel.syscall_args else None
+
+
 def _same(view: View, thread: PyThread) -> bool:
     """Whether its stack stands at the same instructions in both samples."""
     old = next((one for one in (view.before.threads if view.before else []) if one.native_id == thread.native_id), None)
@@ -77,7 +84,7 @@ def _same(view: View, thread: PyThread) -> bool:
 
 def _asleep(writer: Writer) -> bool:
     state = writer.kernel.state.reveal() if writer.kernel is not None else ""
-    return state in ("S", "D") and writer.rests is not None and writer.rests <= RESTS
+    return state in ("S", "D") and writer.rests is not None and writer.rests <= (STOPS if writer.same_call else RESTS)
 
 
 def _finding(view: View, writer: Writer) -> Finding:
