@@ -81,7 +81,7 @@ def injected_monitor(target: Live, progress: Progress) -> Iterator[int]:
         answers.mkdir(0o700)
         if os.geteuid() == 0:
             os.chown(answers, os.stat(f"/proc/{target.pid}").st_uid, -1)
-        port = _free_ports()
+        port = free_ports()
         _run(target, Path(folder), lambda told: injected.start(told, port, _paths(target)), "started", progress)
         try:
             yield port
@@ -140,7 +140,7 @@ def _paths(target: Live) -> list[str]:
     return [str(Path(spec.origin).parent.parent)] if same and spec is not None and spec.origin else []
 
 
-def _free_ports() -> int:
+def free_ports() -> int:
     """The first of two neighbours that nobody has."""
     while True:
         with socket.create_server(("127.0.0.1", 0)) as first:

@@ -38,7 +38,7 @@ def _qqdiag():
             monitor.start()
             sys.modules[{key!r}] = (monitor, collects)
             tell("started")
-        except BaseException as error:
+        except BaseException as error:  # in the gateway: its collector must run again, whatever became of this
             if collects:
                 gc.enable()
             tell(type(error).__name__)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from attach_ports import free_ports
+
+from qqdiag.attach.inject import free_ports
 
 MONITORED = """
 import aiomonitor, asyncio, json, sys, time
@@ -28,7 +29,7 @@ async def main():
         await asyncio.sleep(0)
         print(id(task), flush=True)
         if sys.argv[2] == "blocked":
-            time.sleep(3600)
+            time.sleep(3600)  # the loop stands: that is the case
         await asyncio.wait([task])
         await asyncio.Event().wait()
 asyncio.run(main())

@@ -29,7 +29,7 @@ async def main():
     print(flush=True)
     if sys.argv[1] == "blocked":
         while True:
-            time.sleep(0.5)
+            time.sleep(0.5)  # the loop stands, and its thread runs Python now and then
     if sys.argv[1] == "spinning":
         while True:
             pass
@@ -70,7 +70,7 @@ def until_as(process: subprocess.Popen[str], before: str) -> None:
         now = told(process)
         if now == before:
             return
-        time.sleep(0.05)
+        time.sleep(0.05)  # it has no event to wait for: the end of a thread in another process
     assert now == before
 
 
