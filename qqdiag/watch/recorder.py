@@ -109,6 +109,7 @@ class _Round:
     failure: str = ""  # the fingerprint of what the last look showed; "" for none
     rounds: int = 0  # looks in a row that showed it
     kept: _Evidence | None = None
+    unfounded: Word | None = None  # the suspicion for which a look found nothing: a busy gateway is no hurry
     told: tuple[str, str] = ("", "")  # verdict and failure of the last event
 
 
@@ -119,7 +120,9 @@ def _life(target: Live, plan: Plan, backoff: act.Backoff, observe: Observer, fir
     while last is not None:
         now = _probed(target, loops)
         doubt = suspicion(last, now) if now is not None else None
-        if now is not None and (doubt is not None or time.monotonic() >= state.due):
+        heeded = doubt is not None and doubt != state.unfounded
+        state.unfounded = state.unfounded if doubt is not None else None
+        if now is not None and (heeded or time.monotonic() >= state.due):
             try:
                 seen = state.looks.at(target)
                 observe(seen)
@@ -164,6 +167,7 @@ def _judged(
     state.failure = failure
     soon = 0 < state.looks.times < YOUNG or (finding is not None and (state.kept is None or bool(plan.then)))
     state.due = time.monotonic() + (plan.interval if soon else plan.every)
+    state.unfounded = None if state.looks.standing else doubt
     yield from _told(target, state, seen.diagnosis, doubt)
     if finding is None:
         backoff.well()
