@@ -14,7 +14,10 @@ Each carries one sentence and one hint that can be typed. They are told apart by
 
 from __future__ import annotations
 
-from qqdiag.model import Say
+import difflib
+from collections.abc import Iterable
+
+from qqdiag.model import Say, Word
 
 
 class QqdiagError(Exception):
@@ -56,3 +59,9 @@ class BadCapture(QqdiagError):
 class LeakRefused(QqdiagError):
     exit_code = 4
     kind = "leak-refused"
+
+
+def meant(given: str, known: Iterable[str], otherwise: Say) -> Say:
+    """The hint for an id that there is not: the one that looks most like it, and what to type `otherwise`."""
+    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
+    return Say("did you mean {id}? {otherwise}", id=Word(near[0]), otherwise=otherwise) if near else otherwise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from qqdiag.errors import UsageError
+from qqdiag.errors import UsageError, meant
 from qqdiag.model import Say, Word
 
 PAGES = {"decision-tree": "README.md", "first-five-minutes": "first-five-minutes.md"}
@@ -37,7 +37,10 @@ def page(name: str) -> str:
 def load(id: str) -> Runbook:
     """A runbook with its front matter. UsageError when there is none for this id."""
     if id not in runbooks():
-        raise UsageError(Say("there is no runbook {id}", id=Word(id)), Say("list them: qqdiag signatures"))
+        known = (*runbooks(), *PAGES)
+        raise UsageError(
+            Say("there is no runbook {id}", id=Word(id)), meant(id, known, Say("list them: qqdiag signatures"))
+        )
     head, _, text = (_folder() / f"{id}.md").read_text("utf-8").removeprefix("---\n").partition("---\n")
     facts = {key: value.strip() for key, _, value in (line.partition(":") for line in head.splitlines())}
     return Runbook(

@@ -27,7 +27,7 @@ def the_gateway() -> int:
     if not found:
         raise NoSuchTarget(
             Say("no gateway that qqdiag knows runs on this machine, as far as this user can see"),
-            Say("give its pid: qqdiag inspect PID, after: pgrep -af python"),
+            Say("list the processes that have an event loop: qqdiag ps"),
         )
     registered = [pid for pid in found if _is_registered(pid)] if len(found) > 1 else []
     if len(registered) == 1:

@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from qqdiag.errors import UsageError
+from qqdiag.errors import UsageError, meant
 from qqdiag.explain import load, runbooks
 from qqdiag.model import Say, Word
 
@@ -40,7 +40,8 @@ def remedy(id: str) -> Remedy:
     for one in remedies():
         if one.id == id:
             return one
-    raise UsageError(Say("there is no fix {id}", id=Word(id)), Say("list them: qqdiag fixes list"))
+    known = [one.id for one in remedies()]
+    raise UsageError(Say("there is no fix {id}", id=Word(id)), meant(id, known, Say("list them: qqdiag fixes list")))
 
 
 def page(one: Remedy) -> str:

@@ -116,7 +116,7 @@ def process(pid: int) -> Live:
     if int(_fields(pid)[6]) & PF_KTHREAD:
         raise NotReadable(
             Say("process {pid} is a thread of the kernel, not Python", pid=pid),
-            Say("qqdiag inspect, without a number, looks for a gateway"),
+            Say("list the processes that have an event loop: qqdiag ps"),
         )
     leader = int(proc.status_fields(proc.read(f"/proc/{pid}/status"))["Tgid"])
     if leader != pid:
@@ -135,7 +135,10 @@ def _live_elsewhere(pid: int) -> Live:
     import psutil
 
     if not psutil.pid_exists(pid):
-        raise NoSuchTarget(Say("there is no process {pid}", pid=pid), Say("pgrep -l python, then: qqdiag inspect PID"))
+        raise NoSuchTarget(
+            Say("there is no process {pid}", pid=pid),
+            Say("list the processes that have an event loop: qqdiag ps"),
+        )
     return Live(pid, 0)
 
 
@@ -169,7 +172,7 @@ def _absent(pid: int) -> NoSuchTarget:
     if not hosts:
         return NoSuchTarget(
             Say("there is no process {pid}", pid=pid),
-            Say("qqdiag inspect, without a number, looks for a gateway"),
+            Say("list the processes that have an event loop: qqdiag ps"),
         )
     if len(hosts) == 1:
         return NoSuchTarget(
@@ -199,6 +202,11 @@ def _seen_inside_as(pid: int) -> Iterator[int]:
 
 
 def _file(path: Path) -> CaptureFile | Core:
+    if path.exists() and not path.is_file():  # to open a fifo would wait for its other end
+        raise NotReadable(
+            Say("this is a folder or a device, not a capture or a core file"),
+            Say("of a folder of captures, which failure, where, how often: qqdiag report FOLDER"),
+        )
     try:
         with path.open("rb") as file:
             head = file.read(4)

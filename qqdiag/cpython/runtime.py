@@ -150,7 +150,7 @@ def _interpreter(memory: MemorySource, regions: Sequence[Region]) -> tuple[elf.I
         raise NotReadable(Say("This is a CPython before 3.7: it has no _PyRuntime."), SUPPORTED)
     raise NotReadable(
         Say("This process runs no Python: none of its files defines _PyRuntime."),
-        Say("List the Python processes of this machine: `pgrep -a python`."),
+        Say("list the processes that have an event loop: qqdiag ps"),
     )
 
 

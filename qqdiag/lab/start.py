@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
-from qqdiag.errors import QqdiagError, UsageError
+from qqdiag.errors import QqdiagError, UsageError, meant
 from qqdiag.fixes.timing import Timing
 from qqdiag.lab.any_program import ANY_PROGRAM
 from qqdiag.lab.case import QUICK, Case, Lab
@@ -68,7 +68,8 @@ def case_of(id: str) -> Case:
     for case in cases():
         if case.id == id:
             return case
-    raise UsageError(Say("The lab has no {id}.", id=Word(id)), Say("See which there are: qqdiag lab list"))
+    known = [case.id for case in cases()]
+    raise UsageError(Say("the lab has no {id}", id=Word(id)), meant(id, known, Say("list them: qqdiag lab list")))
 
 
 @contextlib.contextmanager

@@ -158,7 +158,7 @@ def refusal(pid: int, error: OSError) -> QqdiagError:
     if error.errno in (errno.ENOENT, errno.ESRCH):
         return NoSuchTarget(
             Say("There is no process {pid}.", pid=pid),
-            Say("List the Python processes of this machine: `pgrep -a python`."),
+            Say("list the processes that have an event loop: qqdiag ps"),
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return NotPermitted(
@@ -171,5 +171,5 @@ def refusal(pid: int, error: OSError) -> QqdiagError:
 def gone(pid: int) -> TargetGone:
     return TargetGone(
         Say("Process {pid} exited, or began another program, while it was read.", pid=pid),
-        Say("See whether it was restarted: `pgrep -a python`."),
+        Say("see whether it was restarted: qqdiag ps"),
     )

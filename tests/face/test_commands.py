@@ -74,6 +74,14 @@ def test_a_word_that_names_nothing(word: str) -> None:
     refused(qqdiag("inspect", word))
 
 
+def test_a_fifo_and_a_folder_are_no_captures(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")  # to open it would wait for a writer that never comes
+    for path in (tmp_path / "fifo", tmp_path, Path("/dev/zero")):
+        sentence, hint = refused(qqdiag("inspect", str(path)))
+        assert "folder or a device" in sentence
+        assert "qqdiag report FOLDER" in hint
+
+
 def test_not_python() -> None:
     with running("/bin/sh", "-c", "echo ready; exec sleep 60") as process:
         os.waitid(os.P_PID, process.pid, os.WNOHANG | os.WEXITED | os.WNOWAIT)
@@ -206,6 +214,19 @@ def test_a_wrong_command_line(arguments: list[str]) -> None:
 
 def test_an_unknown_failure() -> None:
     assert "qqdiag signatures" in refused(qqdiag("explain", "no-such-thing"))[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["explain", "hot"], "hot-loop"),
+        (["explain", "hot_loop"], "hot-loop"),
+        (["fixes", "show", "heartbeat"], "heartbeat-ack"),
+        (["lab", "start", "hotloop"], "hot-loop"),
+    ],
+)
+def test_an_id_that_is_nearly_right_names_the_right_one(arguments: list[str], meant: str) -> None:
+    assert refused(qqdiag(*arguments))[1].strip().startswith(f"did you mean {meant}? list them: qqdiag ")
 
 
 def test_an_error_under_json_is_json() -> None:
