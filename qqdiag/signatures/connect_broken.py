@@ -22,24 +22,22 @@ WAITING = ("retrying", "paused")  # states of a platform that is to be tried aga
 
 
 def match(view: View) -> Match | NoMatch | Unknown:
-    logs = view.snapshot.logs
+    logs = view.logs
     if isinstance(logs, Missing):
         return Unknown((logs,))
     if logs is None:
         return NoMatch(Say("no profile names a log"))
-    if refused := _events(view, logs, *REFUSED):
+    if refused := _events(logs, *REFUSED):
         return Match((_finding(view, logs, refused),))
-    failed = len(_events(view, logs, OUTSIDE))
+    failed = len(_events(logs, OUTSIDE))
     return NoMatch(
         Say("no attempt to connect was refused by the interpreter; {failed} failed otherwise", failed=failed)
     )
 
 
-def _events(view: View, logs: Logs, *words: str) -> list[LogEvent]:
-    """What this run of the process said, oldest first, in the file that has most of it: a log outlasts a restart."""
-    process = view.last.process
-    began = float("inf") if isinstance(process, Missing) else process.uptime
-    files = [[one for one in file.events if one.age <= began and one.event.reveal() in words] for file in logs.files]
+def _events(logs: Logs, *words: str) -> list[LogEvent]:
+    """What it said of them, oldest first, in the file that has most of it."""
+    files = [[one for one in file.events if one.event.reveal() in words] for file in logs.files]
     most: list[LogEvent] = max(files, key=len, default=[])
     return sorted(most, key=lambda event: -event.age)
 

@@ -82,7 +82,7 @@ _TELLING = ("running", "websocket", "fatal")  # attributes that say whether it m
 
 def _log(view: View) -> tuple[Evidence, ...]:
     """Where the log's last reconnect ended, when it names no session since."""
-    episode = last_episode(events_of(view.snapshot.logs))
+    episode = last_episode(events_of(view.logs))
     ends = [event for event in episode if event.event.reveal() in ("gave-up", "fatal", "disconnected")]
     return tuple(
         seen("logs", Say("the log says {event}, {age} ago", event=event.event, age=Seconds(event.age)), "s")

@@ -22,7 +22,7 @@ DAY = 86400.0
 
 
 def match(view: View) -> Match | NoMatch | Unknown:
-    logs = view.snapshot.logs
+    logs = view.logs
     if isinstance(logs, Missing):
         return Unknown((logs,))
     if logs is None:

@@ -42,7 +42,7 @@ def _is_fatal(adapter: Adapter) -> bool:
 
 def _episode(view: View) -> list[LogEvent]:
     """What the log says since its last authenticated session."""
-    return last_episode(events_of(view.snapshot.logs))
+    return last_episode(events_of(view.logs))
 
 
 def _finding(view: View, adapter: Adapter | None) -> Finding:
@@ -95,7 +95,7 @@ def _forbidden(text: Say) -> Say:
 
 
 def _platforms(view: View) -> list[PlatformState]:
-    logs = view.snapshot.logs
+    logs = view.logs
     state = logs.state if isinstance(logs, Logs) else None
     process = view.snapshot.pid
     return state.platforms if isinstance(state, StateFile) and state.pid in (None, process) else []

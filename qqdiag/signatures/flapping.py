@@ -31,7 +31,7 @@ NO_ZONE = Missing(
 
 
 def match(view: View) -> Match | NoMatch | Unknown:
-    logs = view.snapshot.logs
+    logs = view.logs
     if isinstance(logs, Missing):
         return Unknown((logs,))
     if logs is None:

@@ -124,7 +124,7 @@ def _grade(view: View, websocket: WebSocket) -> tuple[Severity, Confidence, Say]
 
 def _event(view: View, name: str) -> LogEvent | None:
     """The last event of that name in the log's last episode."""
-    episode = last_episode(events_of(view.snapshot.logs))
+    episode = last_episode(events_of(view.logs))
     found = [event for event in episode if event.event.reveal() == name]
     return found[-1] if found else None
 

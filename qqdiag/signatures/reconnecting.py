@@ -73,4 +73,4 @@ def _evidence(view: View, back_off: BackOff) -> list[Evidence]:
 
 def _episode(view: View) -> list[LogEvent]:
     """What the log says since its last authenticated session."""
-    return last_episode(events_of(view.snapshot.logs))
+    return last_episode(events_of(view.logs))

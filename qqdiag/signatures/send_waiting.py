@@ -72,5 +72,5 @@ def _evidence(view: View, adapter: Adapter, tasks: list[Task]) -> list[Evidence]
 
 
 def _failed(view: View) -> list[LogEvent]:
-    events = events_of(view.snapshot.logs)
+    events = events_of(view.logs)
     return [event for event in events if event.event.reveal() == "send-failed" and event.age <= RECENT]

@@ -30,8 +30,8 @@ EXPECTED = 20.0  # events that would have come by now at the rate before: chance
 
 
 def match(view: View) -> Match | NoMatch | Unknown:
-    if isinstance(view.snapshot.logs, Missing):
-        return Unknown((view.snapshot.logs,))
+    if isinstance(view.logs, Missing):
+        return Unknown((view.logs,))
     sent = resumes(view)
     if sent is None:
         return NoMatch(Say("its log has no Resume, or no profile names a log"))

@@ -33,7 +33,7 @@ def match(view: View) -> Match | NoMatch | Unknown:
     answers = [_at_a_lock(view), *_by_its_word(view)]
     if found := [answer for answer in answers if isinstance(answer, Finding)]:
         return Match(tuple(found[:1]))
-    logs = view.snapshot.logs  # of which the gateway's own word is a part
+    logs = view.logs  # of which the gateway's own word is a part
     parts = (*answers, logs, logs.state if isinstance(logs, Logs) else None)
     lacks = tuple(part for part in parts if isinstance(part, Missing))
     return Unknown(lacks) if lacks else NoMatch(Say("it waits for no lock of a file, and says of no start that failed"))

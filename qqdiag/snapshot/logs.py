@@ -94,6 +94,7 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True, tag="logs"):
     missing: list[Missing] = []  # files that are there and were not read
     state: StateFile | Missing | None = None
     templates: list[LogTemplate] = []  # the log calls that wrote the lines
+    process_age: float | None = None  # seconds, at the moment before which the ages are; None: not known
 
 
 class MonitorTask(msgspec.Struct, frozen=True, kw_only=True):

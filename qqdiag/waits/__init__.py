@@ -10,6 +10,7 @@ from qqdiag.snapshot import (
     Frame,
     Gateway,
     Level,
+    Logs,
     Loop,
     Python,
     Sample,
@@ -20,6 +21,7 @@ from qqdiag.snapshot import (
     WebSocket,
 )
 from qqdiag.waits.graph import Graph
+from qqdiag.waits.this_run import logs_of_this_run
 
 ONE_SAMPLE = Missing(
     Say("only one sample was taken, and this needs to see whether anything moves"),
@@ -51,14 +53,16 @@ TOO_MUCH = Missing(
 class View:
     """A snapshot with its indexes, made once and shared by all signatures.
 
-    `last` is the sample that is judged, `earlier` the one before it, if there is one. Tables of a section that is
-    Missing are empty: a signature asks `lacks` first, so that empty never means unknown.
+    `last` is the sample that is judged, `earlier` the one before it, if there is one. `logs` are those of the snapshot
+    with the events of this run alone. Tables of a section that is Missing are empty: a signature asks `lacks` first, so
+    that empty never means unknown.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.last: Sample = snapshot.samples[-1]
         self.earlier: Sample | None = snapshot.samples[-2] if len(snapshot.samples) > 1 else None
+        self.logs: Logs | Missing | None = logs_of_this_run(snapshot)
         self.python = _python(self.last)
         self.before = _python(self.earlier)
         self.now = self.python.taken_at if self.python else self.last.taken_at

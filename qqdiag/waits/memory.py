@@ -49,18 +49,18 @@ def in_interval(view: View) -> Course | None:
 
 def in_log(view: View) -> Course | None:
     """By the log's own lines on memory since the process began; they tell of its peak, which never falls."""
-    process, logs = view.last.process, view.snapshot.logs
+    process, logs = view.last.process, view.logs
     if not isinstance(process, Process) or not isinstance(logs, Logs):
         return None
-    told = max((_told(file.events, process.uptime) for file in logs.files), key=len, default=[])
+    told = max((_told(file.events) for file in logs.files), key=len, default=[])
     if len(told) < 3:
         return None
     return _course([int(event.numbers[0]) * MIB for event in told], told[0].age - told[-1].age)
 
 
-def _told(events: list[LogEvent], uptime: float) -> list[LogEvent]:
+def _told(events: list[LogEvent]) -> list[LogEvent]:
     """Oldest first."""
-    told = [one for one in events if one.event.reveal() == "memory" and one.numbers and one.age < uptime]
+    told = [one for one in events if one.event.reveal() == "memory" and one.numbers]
     return sorted(told, key=lambda one: -one.age)
 
 

@@ -85,17 +85,17 @@ def _unread(view: View, watched: list[Socket]) -> float | None:
 
 def last_word(view: View) -> LogEvent | None:
     """What the log of this run of the process said last of the connection; None where its times cannot be trusted."""
-    process, logs = view.last.process, view.snapshot.logs
+    process, logs = view.last.process, view.logs
     if not isinstance(process, Process) or not isinstance(logs, Logs):
         return None
     files = [file for file in logs.files if _same_clock(file)]
-    told = max((_told(file, process.uptime) for file in files), key=len, default=[])
+    told = max((_told(file) for file in files), key=len, default=[])
     return min(told, key=lambda event: event.age, default=None)
 
 
-def _told(file: LogFile, uptime: float) -> list[LogEvent]:
+def _told(file: LogFile) -> list[LogEvent]:
     """The last of those of one age is the one that was written last."""
-    return [one for one in reversed(file.events) if one.event.reveal() in OF_CONNECTION and one.age < uptime]
+    return [one for one in reversed(file.events) if one.event.reveal() in OF_CONNECTION]
 
 
 def _same_clock(file: LogFile) -> bool:

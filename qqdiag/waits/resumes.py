@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qqdiag.episodes import HEALTHY, events_of
-from qqdiag.model import Missing
 from qqdiag.snapshot import Adapter, Gateway, LogEvent
 from qqdiag.waits import View
 
@@ -27,7 +26,7 @@ class Resumes:
 
 def resumes(view: View) -> Resumes | None:
     """None where there is no log, or none was sent."""
-    events = own_events(view)
+    events = events_of(view.logs)
     sent = [event for event in events if event.event.reveal() == "resume-sent"]
     if not sent:
         return None
@@ -45,13 +44,6 @@ def resumes(view: View) -> Resumes | None:
         answered=answers[0] if answers and not given_up else None,
         rate=_rate(sent[-3:-1]),
     )
-
-
-def own_events(view: View) -> list[LogEvent]:
-    """What the process said itself, oldest first: a log goes on over a restart."""
-    process = view.last.process
-    began = float("inf") if isinstance(process, Missing) else process.uptime
-    return [event for event in events_of(view.snapshot.logs) if event.age <= began]
 
 
 def events_since(adapter: Adapter, sent: Resumes) -> int | None:

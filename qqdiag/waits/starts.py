@@ -25,13 +25,13 @@ class Start:
 
 def own_start(view: View) -> Start | None:
     """None where there is no state file, or it is of another process."""
-    process, logs = view.last.process, view.snapshot.logs
+    process, logs = view.last.process, view.logs
     if not isinstance(process, Process) or not isinstance(logs, Logs) or not isinstance(logs.state, StateFile):
         return None
     state = logs.state
     if state.pid not in (process.pid, process.namespace_pid) or state.start_ticks not in (None, process.start_ticks):
         return None
-    words = {event.event.reveal() for file in logs.files for event in file.events if event.age < process.uptime}
+    words = {event.event.reveal() for file in logs.files for event in file.events}
     up = any(platform.state.reveal() == UP for platform in state.platforms)
     return Start(
         age=process.uptime,

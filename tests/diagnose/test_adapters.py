@@ -78,8 +78,19 @@ def test_the_log_tells_how_long_a_session_was_waited_for(
     assert graded(diagnosis) == [("not-ready", severity)], words(diagnosis)
 
 
+@pytest.mark.parametrize("state", FOUND)
+def test_what_an_earlier_run_said_changes_nothing(state: str, snapshots: dict[str, Snapshot]) -> None:
+    said = ("connected", "send-failed", "resume-sent", "reconnect-failed", "gave-up", "fatal")
+    events = [LogEvent(event=Word(word), age=60.0 - at, level=Word("INFO")) for at, word in enumerate(said)]
+    earlier, none = replace(logs(*events), process_age=30.0), replace(logs(), process_age=30.0)
+    seen = [diagnose(replace(snapshots[state], logs=known)) for known in (earlier, none)]
+    assert seen[0].findings == seen[1].findings
+    if state == "not-ready":  # it would have been seen
+        assert diagnose(replace(snapshots[state], logs=logs(*events))).findings != seen[0].findings
+
+
 def logs(*events: LogEvent) -> Logs:
     from qqdiag.model import Path as TargetPath
 
     file = LogFile(name=Word("gateway"), path=TargetPath("gateway.log"), size=1, age=1.0, events=list(events))
-    return Logs(profile=Word("hermes"), files=[file])
+    return Logs(profile=Word("hermes"), files=[file], process_age=1000.0)

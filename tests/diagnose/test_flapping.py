@@ -26,6 +26,7 @@ from qqdiag.snapshot import Logs, Snapshot
 from qqdiag.waits import View
 
 LOGGER = "gateway.platforms.qqbot.adapter"
+OLD = 1e5  # seconds: the process is older than all of its log
 WALL = time.time()  # one moment for all that is written and looked at: a busy machine moves no period
 CLOSED, ERROR = "WebSocket closed: code={} reason=x", "WebSocket error: WebSocket closed"
 
@@ -56,7 +57,7 @@ def look(text: str, folder: Path) -> Snapshot:
     finally:
         os.close(fd)
     assert file.events, "the log must be understood"
-    logs = Logs(profile=Word(PROFILE.id), files=[file])
+    logs = Logs(profile=Word(PROFILE.id), files=[file], process_age=OLD)
     return replace(snapshot(sample(at=NOW - 1), sample()), logs=logs)
 
 
@@ -154,7 +155,7 @@ def test_a_day_of_renewals_lies_in_rotated_logs(tmp_path: Path) -> None:
         current, *others = [stack.enter_context((tmp_path / name).open("rb")) for name in names]
         older = [Old(file.name, file.name.endswith("gz"), file.fileno()) for file in others]
         seen = logfile.read(current.fileno(), "gateway", "gateway.log", PROFILE, None, WALL, older)
-    logs = Logs(profile=Word(PROFILE.id), files=[seen])
+    logs = Logs(profile=Word(PROFILE.id), files=[seen], process_age=OLD)
     diagnosis = diagnose(replace(snapshot(sample(at=NOW - 1), sample()), logs=logs))
     (finding,) = (one for one in diagnosis.findings if one.id == "flapping")
     assert (finding.severity, finding.confidence) == (Severity.INFO, Confidence.CERTAIN)

@@ -103,8 +103,8 @@ def test_a_row_that_has_ended(last: float, ongoing: bool) -> None:
     for number in reversed(range(3)):
         lines += [("resume-sent", last + 20 * number, SEQ), ("error", last + 20 * number - 0.1)]
     seen = resuming(*lines)
-    samples = [replace(one, process=ABSENT) for one in seen.samples]  # older than its uptime in `built`
-    assert (found(replace(seen, samples=samples)) is not None) == ongoing
+    assert isinstance(seen.logs, Logs)
+    assert (found(replace(seen, logs=replace(seen.logs, process_age=200.0))) is not None) == ongoing
 
 
 def test_the_log_of_an_earlier_run_counts_for_nothing() -> None:

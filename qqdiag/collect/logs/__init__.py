@@ -39,10 +39,13 @@ def collect(pid: int, profile: Profile, sample: Sample | None = None) -> Logs | 
         variables, home, root = {}, homes.by_state_file(pid, profile), "/"
         if home is None:
             raise
-    now, templates = time.time(), _templates(root, uid, profile, sample)
+    now, at = time.time(), time.monotonic()
+    templates = _templates(root, uid, profile, sample)
     journaled = _journal(pid, variables, profile, sample, templates, now)
     if home is None and isinstance(journaled, LogFile):
-        return Logs(profile=Word(profile.id), files=[journaled], templates=templates.found)
+        return Logs(
+            profile=Word(profile.id), files=[journaled], templates=templates.found, process_age=_age(sample, at)
+        )
     if home is None:
         return journaled if isinstance(journaled, Missing) else _homeless(pid)
     zone = localtime.named(root, variables)
@@ -52,7 +55,21 @@ def collect(pid: int, profile: Profile, sample: Sample | None = None) -> Logs | 
     state = _state(pid, root, home, uid, profile, now)
     if not files and not missing and state is None:
         return _nothing(pid, home)
-    return Logs(profile=Word(profile.id), files=files, missing=missing, state=state, templates=templates.found)
+    return Logs(
+        profile=Word(profile.id),
+        files=files,
+        missing=missing,
+        state=state,
+        templates=templates.found,
+        process_age=_age(sample, at),
+    )
+
+
+def _age(sample: Sample | None, at: float) -> float | None:
+    """Of the process, in seconds, at the moment `at` (CLOCK_MONOTONIC): the sample may be of an earlier one."""
+    if sample is None or not isinstance(sample.process, Process):
+        return None
+    return sample.process.uptime + max(0.0, at - sample.taken_at)
 
 
 def _read(
