@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -9,31 +10,41 @@ from pathlib import Path
 from qqdiag.errors import UsageError
 from qqdiag.model import Say
 
+REASONS = {
+    errno.ENOENT: Say("its folder does not exist"),
+    errno.ENOTDIR: Say("a part of its path is a file"),
+    errno.EACCES: Say("this user may not write to its folder"),
+    errno.EROFS: Say("its file system is read-only"),
+    errno.ENOSPC: Say("the disk is full"),
+    errno.EDQUOT: Say("this user's share of the disk is full"),
+    errno.ENAMETOOLONG: Say("its name is too long"),
+}
+
 
 def write_private(path: Path, data: bytes) -> None:
     """Write `data` to `path` with mode 0600, by way of a new file beside it that is renamed when it is complete.
 
     A symbolic link at `path` is replaced and not followed. Under sudo the file belongs to who called sudo.
     """
-    if path.is_dir() or (path.exists() and not path.is_file()):
+    if os.path.exists(path) and not os.path.isfile(path):
         raise UsageError(Say("the output is not a regular file"), Say("give -o the name of a file, or - for stdout"))
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise UsageError(
-            Say("the output cannot be written (error {number})", number=error.errno or 0),
-            Say("give -o a name in a folder that you may write to"),
-        ) from error
+        raise UsageError(_why(error), Say("give -o a name in a folder that you may write to")) from error
     try:
         _fill(descriptor, data)
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise UsageError(
-            Say("the output cannot be written (error {number})", number=error.errno or 0),
-            Say("look for space with df, or give -o another folder"),
-        ) from error
+        raise UsageError(_why(error), Say("look for space with df, or give -o another folder")) from error
+
+
+def _why(error: OSError) -> Say:
+    if error.errno in REASONS:
+        return Say("the output cannot be written: {reason}", reason=REASONS[error.errno])
+    return Say("the output cannot be written (error {number})", number=error.errno or 0)
 
 
 def _fill(descriptor: int, data: bytes) -> None:

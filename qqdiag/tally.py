@@ -6,6 +6,7 @@ writes both) the report is read alone. Whatever the files hold, of their texts o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -111,7 +112,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _named(folder: Path, pattern: str) -> list[Path]:
     """Regular files alone: the read of a pipe would not end."""
-    return sorted(path for path in folder.rglob(pattern) if path.is_file())
+    return sorted(path for path in folder.rglob(pattern) if os.path.isfile(path))
 
 
 def _report(path: Path) -> Report:

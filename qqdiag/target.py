@@ -202,7 +202,7 @@ def _seen_inside_as(pid: int) -> Iterator[int]:
 
 
 def _file(path: Path) -> CaptureFile | Core:
-    if path.exists() and not path.is_file():  # to open a fifo would wait for its other end
+    if os.path.exists(path) and not os.path.isfile(path):  # to open a fifo would wait for its other end
         raise NotReadable(
             Say("this is a folder or a device, not a capture or a core file"),
             Say("of a folder of captures, which failure, where, how often: qqdiag report FOLDER"),

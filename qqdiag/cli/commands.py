@@ -5,6 +5,7 @@ What a command needs is imported inside of it, so that `qqdiag --help` stays qui
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,7 @@ def report(
 
     Example: qqdiag report 1234 -o report.md
     """
-    if target is not None and Path(target).is_dir():
+    if target is not None and os.path.isdir(target):
         return _sum_up(Path(target), form, output)
     from qqdiag import pseudonym_key as keys
     from qqdiag.exits import of_diagnosis

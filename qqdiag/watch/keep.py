@@ -5,6 +5,7 @@ Only files that are named as these are count, and are removed, the oldest first.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -102,7 +103,7 @@ def _moment(stem: str) -> tuple[int, str]:
 
 
 def _if_there(path: Path) -> Path | None:
-    return path if path.exists() else None
+    return path if os.path.exists(path) else None
 
 
 def _why(error: QqdiagError | OSError) -> Say:

@@ -69,7 +69,9 @@ def test_no_such_process() -> None:
     assert f"no process {pid}" in refused(qqdiag("inspect", str(pid)))[0]
 
 
-@pytest.mark.parametrize("word", ["0", "99999999999999999999", "-1", "no-such-unit", "/no/such/file"])
+@pytest.mark.parametrize(
+    "word", ["0", "99999999999999999999", "-1", "no-such-unit", "/no/such/file", "long" * 100, "/long" * 2000]
+)
 def test_a_word_that_names_nothing(word: str) -> None:
     refused(qqdiag("inspect", word))
 

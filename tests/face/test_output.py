@@ -41,7 +41,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "a").is_symlink()
 
 
-@pytest.mark.parametrize("name", ["folder", "pipe", "no/such/folder"])
+@pytest.mark.parametrize("name", ["folder", "pipe", "no/such/folder", "a" * 300])
 def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
