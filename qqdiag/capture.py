@@ -21,7 +21,6 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -38,10 +37,8 @@ from qqdiag.memory.stored import Stored
 from qqdiag.model import Missing, Say, Word
 from qqdiag.output import write_private
 from qqdiag.profiles import profiles
+from qqdiag.recording import Memory, Recording
 from qqdiag.snapshot import Deep, Python, Sample, Snapshot
-
-if TYPE_CHECKING:
-    from qqdiag.run import Memory, Recording
 
 FORMAT = "qqdiag-capture"
 CORE = Word("core")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import NamedTuple, ParamSpec, TypeVar
 
@@ -23,9 +23,9 @@ from qqdiag.collect.whole import Whole
 from qqdiag.cpython.known import Known
 from qqdiag.errors import NotReadable
 from qqdiag.memory.pause import NotPaused, Tracer
-from qqdiag.memory.source import Region
 from qqdiag.model import Missing, Say, Word
 from qqdiag.profiles import Profile, profiles
+from qqdiag.recording import Memory, Recording
 from qqdiag.snapshot import Deep, Growth, KnownFault, Logs, Monitor, Sample, Settings, Snapshot, Witness
 from qqdiag.target import CaptureFile, Core, Live, Target
 
@@ -37,25 +37,6 @@ KERNEL_LIMIT = 2.0  # seconds for each of the parts that the kernel tells
 Progress = Callable[[str], None]
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Memory(NamedTuple):
-    """The memory behind one sample, as far as it was read: for a capture."""
-
-    pages: dict[int, bytes]
-    regions: Sequence[Region]
-
-
-class Recording(NamedTuple):
-    """A snapshot and the memory behind each of its samples.
-
-    `whole`: all of it at one moment; None: not asked for. `machine` as uname(2) calls it; "": this one.
-    """
-
-    snapshot: Snapshot
-    memories: tuple[Memory, ...]
-    whole: Memory | Missing | None = None
-    machine: str = ""
 
 
 class Once(NamedTuple):

@@ -16,7 +16,7 @@ from qqdiag.cli.console import emit, note, progress, shown_path, width
 
 if TYPE_CHECKING:
     from qqdiag.finding import Diagnosis
-    from qqdiag.run import Recording
+    from qqdiag.recording import Recording
     from qqdiag.snapshot import Snapshot
     from qqdiag.target import Live, Target
 

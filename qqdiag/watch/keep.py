@@ -16,7 +16,7 @@ from qqdiag.finding import Diagnosis
 from qqdiag.model import Say, Word
 from qqdiag.output import write_private
 from qqdiag.publish import page
-from qqdiag.run import Recording
+from qqdiag.recording import Recording
 
 # When, in seconds since 1970 (few, where a machine without a clock has just started), who, what.
 NAME = re.compile(r"(qqdiag-\d{1,11}-\d+-[a-z0-9-]+)\.(?:qqd|md|json)")

@@ -16,7 +16,8 @@ from qqdiag.diagnose import diagnose
 from qqdiag.errors import QqdiagError, TargetGone
 from qqdiag.finding import Diagnosis, Finding, Severity
 from qqdiag.model import Moment, Say, Seconds, Value, Word
-from qqdiag.run import Recording, record
+from qqdiag.recording import Recording
+from qqdiag.run import record
 from qqdiag.target import Live
 from qqdiag.watch import act, systemd
 from qqdiag.watch.alone import Alone

@@ -25,7 +25,8 @@ from qqdiag.diagnose import diagnose
 from qqdiag.finding import Diagnosis
 from qqdiag.lab.case import Case
 from qqdiag.lab.start import Running, case_of, cases, start
-from qqdiag.run import Recording, record
+from qqdiag.recording import Recording
+from qqdiag.run import record
 from qqdiag.signatures import signatures
 from qqdiag.snapshot import Snapshot
 from qqdiag.target import Live, resolve

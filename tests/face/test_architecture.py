@@ -41,7 +41,7 @@ explain
 report
 redact
 render
-access find target run capture pseudonym_key
+access find target recording run capture pseudonym_key
 fixes patch
 lab
 attach doctor exits publish remedies survey

@@ -21,7 +21,8 @@ from msgspec.structs import replace
 from qqdiag import capture, codec
 from qqdiag.errors import BadCapture
 from qqdiag.model import FreeText, Hex, Missing, Name, Say, Seconds, Secret, Text, Word
-from qqdiag.run import Memory, Recording, record
+from qqdiag.recording import Memory, Recording
+from qqdiag.run import record
 from qqdiag.snapshot import Gateway, Python, Snapshot
 from qqdiag.target import live
 

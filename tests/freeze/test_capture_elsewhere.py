@@ -22,7 +22,8 @@ from qqdiag.diagnose import diagnose
 from qqdiag.lab.start import start
 from qqdiag.memory.source import Region
 from qqdiag.publish import page
-from qqdiag.run import Recording, record
+from qqdiag.recording import Recording
+from qqdiag.run import record
 from qqdiag.snapshot import Python
 from qqdiag.target import live
 

@@ -14,6 +14,7 @@ from qqdiag import capture, cli, run
 from qqdiag.memory import whole
 from qqdiag.memory.live import PAGE
 from qqdiag.model import Missing
+from qqdiag.recording import Memory, Recording
 from qqdiag.snapshot import Deep
 from qqdiag.target import live
 
@@ -32,7 +33,7 @@ sys.stdin.readline()
 """
 
 
-def taken(patient: Patient, path: Path) -> run.Recording:
+def taken(patient: Patient, path: Path) -> Recording:
     recording = run.record(live(patient.pid), 0, full=True)
     capture.write(path, recording)
     return recording
@@ -61,7 +62,7 @@ def test_what_is_in_it(tmp_path: Path) -> None:
     with running(KEEPING) as patient:
         address, size, untouched, shared = map(int, patient.words)
         recording = taken(patient, tmp_path / "hang.qqd")
-    assert isinstance(recording.whole, run.Memory)
+    assert isinstance(recording.whole, Memory)
     pages = recording.whole.pages
     first = address & -PAGE
     data = b"".join(pages[start] for start in range(first, address + size, PAGE))

@@ -21,7 +21,8 @@ from qqdiag.diagnose import diagnose
 from qqdiag.errors import BadCapture
 from qqdiag.lab.start import start
 from qqdiag.publish import page
-from qqdiag.run import Memory, Recording, record
+from qqdiag.recording import Memory, Recording
+from qqdiag.run import record
 from qqdiag.snapshot import Snapshot
 from qqdiag.target import live
 

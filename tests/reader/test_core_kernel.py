@@ -32,6 +32,7 @@ from qqdiag.memory.live import LiveMemory
 from qqdiag.memory.stored import Stored
 from qqdiag.model import Missing, Word
 from qqdiag.publish import page
+from qqdiag.recording import Memory
 from qqdiag.snapshot import Deep, Python, Snapshot, Task
 from qqdiag.target import Core
 
@@ -260,7 +261,7 @@ def test_its_heap(died: Callable[[str], Died], name: str, tmp_path: Path) -> Non
     recording = run.record_core(Core(dead.core, dead.sysroot), full=True)
     assert timeless(recording.snapshot.deep) == expected
     assert timeless(dead.whole.heap) == expected
-    alive = recording._replace(whole=run.Memory(dead.whole.pages, dead.whole.regions))
+    alive = recording._replace(whole=Memory(dead.whole.pages, dead.whole.regions))
     path = tmp_path / "hang.qqd"
     for kept in (alive, recording) if name in ("3.9", "3.15") else (alive,):
         capture.write(path, kept._replace(snapshot=replace(kept.snapshot, deep=None)))
