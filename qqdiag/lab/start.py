@@ -81,12 +81,14 @@ def start(
     bound: float = BOUND,
     sources: Path = SOURCES,
     module: str | None = None,
+    log: Path | None = None,
 ) -> Iterator[Running]:
     """Run the case `id` until the end of the context, of the calling thread, or of `bound` seconds.
 
     :param python: interpreter of the gateway; it needs aiohttp and nothing else
     :param sources: folder of the gateway's sources
     :param module: the gateway's module there; None: the one that the case is of
+    :param log: folder of the log of a hosted case, which a later start goes on with; None: one for this start alone
     :raises QqdiagError: when the state is not reached
     """
     case = case_of(id)
@@ -111,19 +113,17 @@ def start(
         )
         server.switch(**case.faults)
         lock = stack.enter_context(held_lock()) if case.locked else None
-        log = stack.enter_context(_log()) if case.hosted else None
-        gateway.tell({**_config(case, server), "lock": lock.name if lock else None, "log": log})
+        folder = (log or Path(stack.enter_context(_folder()))) if case.hosted else None
+        written = str(folder / LOG) if folder else None
+        gateway.tell({**_config(case, server), "lock": lock.name if lock else None, "log": written})
         lab = Lab(server, gateway, link, lock)
         state = {"outside": _play(case, lab), "inside": lab.inside}
         after = round(time.monotonic() - begun, 2)
         yield Running(id, gateway.pid, server, tls, versions["python"], versions["aiohttp"], after, state, gateway)
 
 
-@contextlib.contextmanager
-def _log() -> Iterator[str]:
-    """The path of a log."""
-    with tempfile.TemporaryDirectory(prefix="qqdiag-lab-") as folder:
-        yield str(Path(folder) / LOG)
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="qqdiag-lab-")
 
 
 @contextlib.contextmanager

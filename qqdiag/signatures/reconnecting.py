@@ -6,7 +6,7 @@ number of open WebSockets of the adapter: none here.
 
 from __future__ import annotations
 
-from qqdiag.episodes import events_of, last_episode
+from qqdiag.episodes import HEALTHY, events_of, last_episode
 from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
 from qqdiag.model import Say, Seconds
 from qqdiag.snapshot import Gateway, LogEvent
@@ -66,7 +66,7 @@ def _evidence(view: View, back_off: BackOff) -> list[Evidence]:
     if failed:
         text = Say("{count} attempts failed, the last {ago} ago", count=len(failed), ago=Seconds(failed[-1].age))
         found.append(seen("logs", text, "attempts"))
-    if episode:
+    if episode and episode[0].event.reveal() in HEALTHY:
         found.append(seen("logs", Say("its last session was well {ago} ago", ago=Seconds(episode[0].age)), "s"))
     return found
 
