@@ -67,7 +67,7 @@ class Server:
         self.child.ask({"do": "close", "code": code})
 
     def cut(self, how: str) -> None:
-        """`fin`, `rst`, `reconnect` (op 7), `invalid-session` (op 9), `bad-hello`, `close-idle`."""
+        """`fin`, `rst`, `reconnect` (op 7), `invalid-session` (op 9), `bad-hello`, `deafen`, `close-idle`."""
         self.child.ask({"do": how})
 
     def frame(self, text: str) -> None:

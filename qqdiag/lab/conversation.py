@@ -21,7 +21,8 @@ async def websocket(platform: Platform, request: web.Request) -> web.StreamRespo
     """GET /websocket: one conversation, until either side leaves."""
     if platform.faults.upgrade == "fail":
         return web.Response(status=503)
-    while platform.faults.upgrade == "hang" and not _closing(request):
+    swallowed = platform.faults.upgrade == "swallow"
+    while (swallowed or platform.faults.upgrade == "hang") and not _closing(request):
         await asyncio.sleep(0.1)
     ws = web.WebSocketResponse(autoclose=False, timeout=1.0, max_msg_size=0)
     await ws.prepare(request)
@@ -143,7 +144,7 @@ async def _read(platform: Platform, connection: Connection) -> None:
     By the transport itself: aiohttp's own flow control would resume at the next message that is consumed.
     """
     while not connection.transport.is_closing():
-        how = platform.faults.read
+        how = "nothing" if connection.deaf else platform.faults.read
         if how == "all":
             connection.transport.resume_reading()
             await platform.changed.wait()

@@ -56,6 +56,13 @@ async def rst(platform: Platform) -> None:
         connection.transport.abort()
 
 
+async def deafen(platform: Platform) -> None:
+    """Nothing more is read from those that are connected now; the ones that come later are served."""
+    for connection in list(platform.connections):
+        connection.deaf = True
+        connection.transport.pause_reading()
+
+
 async def close_idle(platform: Platform) -> None:
     """Close the keep-alive connections of REST clients, as a server does with idle ones."""
     for transport in platform.rest:

@@ -24,7 +24,7 @@ class Faults:
     accept: bool = True  # False: connections are refused (no listening socket)
     token: str = "ok"  # "ok", "fail" (500), "hang", or "dribble" (a byte per half second)
     gateway: str = "ok"
-    upgrade: str = "ok"  # "ok", "fail", or "hang"
+    upgrade: str = "ok"  # "ok", "fail", "hang" (until it is switched), or "swallow" (for ever)
     model: str = "ok"  # the stand-in for a model API: "ok" or "hang"
     delay: float = 0.0  # seconds before any REST answer
 

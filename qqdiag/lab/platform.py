@@ -30,6 +30,7 @@ class Connection:
     ws: web.WebSocketResponse
     transport: asyncio.Transport
     session: Session | None = None
+    deaf: bool = False  # nothing more is read from it, whatever the switch says
 
 
 @dataclass(eq=False)

@@ -37,6 +37,7 @@ CUTS: dict[str, Callable[..., Awaitable[None]]] = {
     "frame": cuts.frame,
     "fin": cuts.fin,
     "rst": cuts.rst,
+    "deafen": cuts.deafen,
     "close-idle": cuts.close_idle,
     "say": cuts.say,
 }

@@ -13,7 +13,7 @@ class Relay:
     """Between a gateway and its server. `port` is what the gateway connects to.
 
     After `go_silent()` it goes on reading what the gateway sends, so that the kernel acknowledges it, and drops it:
-    a proxy that lost its other side. `dropped` counts these reads.
+    a proxy that lost its other side. `dropped` counts these reads. `lose()` does so to the connections that there are.
     """
 
     def __init__(self, server_port: int) -> None:
@@ -23,10 +23,14 @@ class Relay:
         self.dropped = threading.Semaphore(0)
         self._silent = threading.Event()
         self._peers: dict[socket.socket, socket.socket] = {}
+        self._lost: frozenset[socket.socket] = frozenset()
         self._wake, self._woken = socket.socketpair()
 
     def go_silent(self) -> None:
         self._silent.set()
+
+    def lose(self) -> None:
+        self._lost = frozenset(self._peers.copy())
 
     def stop(self) -> None:
         self._wake.send(b"x")
@@ -53,12 +57,15 @@ class Relay:
 
     def copy(self, one: socket.socket) -> None:
         data = self.receive(one)
-        if self._silent.is_set() and data:
+        if self.drops(one) and data:
             self.dropped.release()
         elif data:
             self._peers[one].sendall(data)
         else:
             self.end(one)
+
+    def drops(self, one: socket.socket) -> bool:
+        return self._silent.is_set() or one in self._lost
 
     def receive(self, one: socket.socket) -> bytes:
         try:
@@ -69,7 +76,7 @@ class Relay:
     def end(self, one: socket.socket) -> None:
         """Passes an end on, unless silent: then the other side hears nothing of it."""
         other = self._peers.pop(one)
-        if not self._silent.is_set():
+        if not self.drops(one):
             self._peers.pop(other, None)
             other.close()
             one.close()

@@ -1,4 +1,4 @@
-"""The contract of hermes_contract.py: the reference adapter, the real one of each version, and its patched copies."""
+"""The contract of hermes_contract.py: the reference adapter, and the real one of each version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import hermes_environment
 import pytest
 from hermes_contract import Subject, keeps_the_contract, leaves
-from hermes_patched import SETTING, patched, subject_of
+from hermes_faults import SETTING
+from hermes_patched import subject_of
 from hermes_patient import HEARTBEAT_INTERVAL, Case, hermes
 
 from qqdiag.lab.control import start_server
@@ -40,17 +41,13 @@ def test_the_reference_adapter() -> None:
 
 
 @pytest.mark.hermes
-@pytest.mark.parametrize(
-    ("version", "kind"), [*((version, "as it is") for version in hermes_environment.VERSIONS), ("0.16.0", "patched")]
-)
-def test_the_real_adapter(version: str, kind: str, tmp_path: Path) -> None:
-    """The patched copies of 0.14.0 and 0.19.0 keep it in test_hermes_patched, before the faults."""
+@pytest.mark.parametrize("version", hermes_environment.VERSIONS)
+def test_the_real_adapter(version: str, tmp_path: Path) -> None:
+    """The patched copies keep it in test_hermes_patched, before the faults."""
     try:
         python = hermes_environment.python_of(version)
     except hermes_environment.NotMade as error:
         pytest.skip(str(error))
-    if kind == "patched":
-        python = patched(python, tmp_path / "patched")
     case = Case("contract", lambda _: None, setting=SETTING)
     with hermes(case, python, tmp_path / "home") as patient:
         subject = subject_of(patient)

@@ -8,19 +8,21 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import hermes_environment
 import pytest
 from hermes_contract import keeps_the_contract
-from hermes_patched import ADAPTER, FAULTS, READY, SETTING, copy_of, logged, packages_of, patched, subject_of
+from hermes_faults import FAULTS, READY, SETTING, STOPPED, Fault, lies_ahead
+from hermes_patched import ADAPTER, copy_of, packages_of, patched, subject_of
 from hermes_patient import Case, Patient, hermes
+from hermes_senders import WAIT, answer_after, seconds_of_send
 
 pytestmark = pytest.mark.hermes
 
 
-# The adapter of 0.16.0 lies between these two; tests/patch has it with every fix too.
-@pytest.mark.parametrize("version", ["0.14.0", "0.19.0"])
+@pytest.mark.parametrize("version", hermes_environment.VERSIONS)
 def test_survives(version: str, tmp_path: Path) -> None:
     python = python_of(version)
     original = (packages_of(python) / ADAPTER).read_bytes()
@@ -29,13 +31,40 @@ def test_survives(version: str, tmp_path: Path) -> None:
     with hermes(Case("patched", contracted, setting=SETTING), copied, tmp_path / "home") as patient:
         assert checked(patient) == (0, False)
         for fault in FAULTS:
-            ready = logged(patient, READY)
-            fault.throw(patient)
-            fault.end(patient)
-            patient.gateway.wait_log(READY, count=ready + 1)
-            patient.server.until("one connection", lambda seen: seen["open"] >= 1)
+            survives(patient, fault)
             converses(patient)
+        thrown = answer_after(patient, 4014)
+        thrown.wait(STOPPED)
+        assert seconds_of_send(thrown) < WAIT, "nobody has to wait for a listener that has ended"
         leaves(patient)
+
+
+def survives(patient: Patient, fault: Fault) -> None:
+    """The fault is thrown, and the gateway says by itself that it has recovered."""
+    fault.begin(patient)
+    thrown, asked = lies_ahead(patient), patient.server.seen()["gateways"]
+    fault.throw(patient)
+    fault.met(thrown)
+    if fault.returns is not None:
+        fault.returns(patient)
+    thrown.wait(fault.recovered)
+    thrown.wait(READY)
+    if fault.fixes == "url-cache":
+        assert patient.server.seen()["gateways"] == asked
+    fault.clean(patient)
+    patient.server.until("one connection", lambda seen: seen["open"] >= 1)
+
+
+def test_senders_of_the_original_wait(tmp_path: Path) -> None:
+    """What the patched copies are spared, at the end of `test_survives`: all three at once, as each takes its time."""
+    case = Case("original", lambda _: None, setting=SETTING)
+    with ExitStack() as stack:
+        thrown = []
+        for version in hermes_environment.VERSIONS:
+            patient = stack.enter_context(hermes(case, python_of(version), tmp_path / version))
+            thrown.append(answer_after(patient, 4914))
+        for one in thrown:
+            assert WAIT <= seconds_of_send(one) < 2 * WAIT
 
 
 def test_the_original_keeps_the_same_contract(tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ nothing else is asked for.
 TOKEN_URL, RECONNECT_BACKOFF …), set before `adapter.py` imports them by name. `QQDIAG_TEST_FIRST_BEAT` is the
 interval, in seconds, until Hello tells another one: the adapter starts with 30 s whatever Hello says, because its
 heartbeat task reads the interval before Hello has arrived (adapter.py, `_heartbeat_loop`, 0.14.0).
-`QQDIAG_TEST_BEFORE_0_13` gives it back a mistake of earlier releases.
+`QQDIAG_TEST_BEFORE_0_13` gives it back a mistake of earlier releases. `QQDIAG_TEST_CANCEL_LISTENER` is the number of
+a signal on which the listener's task is cancelled, as a `wait_for` that lost a race does it.
 """
 
+import asyncio
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -45,9 +48,28 @@ def change_to_before_0_13(module: ModuleType) -> None:
         module.QQAdapter._mark_transport_disconnected = module.QQAdapter._mark_disconnected
 
 
+def change_to_be_cancelled(module: ModuleType) -> None:
+    number = os.environ.get("QQDIAG_TEST_CANCEL_LISTENER")
+    if not number:
+        return
+    made = module.QQAdapter.__init__
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        made(self, *args, **kwargs)
+
+        def cancel() -> None:
+            logging.getLogger(module.__name__).warning("the listener is cancelled")
+            self._listen_task.cancel()
+
+        asyncio.get_running_loop().add_signal_handler(int(number), cancel)
+
+    module.QQAdapter.__init__ = __init__
+
+
 def change_adapter(module: ModuleType) -> None:
     change_first_beat(module)
     change_to_before_0_13(module)
+    change_to_be_cancelled(module)
 
 
 CHANGES = {CONSTANTS: change_constants, ADAPTER: change_adapter}
