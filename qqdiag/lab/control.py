@@ -15,6 +15,7 @@ from qqdiag.errors import QqdiagError
 from qqdiag.lab.certificate import make_certificate
 from qqdiag.lab.child import Child, child
 from qqdiag.lab.faults import Faults
+from qqdiag.lab.platform import USER
 from qqdiag.model import Say, Seconds, Word
 
 LOOPBACK = "127.0.0.1"
@@ -74,9 +75,15 @@ class Server:
         """Send `text` as a frame, whatever it is."""
         self.child.ask({"do": "frame", "text": text})
 
-    def say(self, content: str, count: int = 1, attachments: list[dict[str, str]] | None = None) -> None:
-        """A user sends `content`, `count` times; an attachment has `content_type`, `url`, `filename`."""
-        self.child.ask({"do": "say", "content": content, "count": count, "attachments": attachments})
+    def say(
+        self,
+        content: str,
+        count: int = 1,
+        attachments: list[dict[str, str]] | None = None,
+        user: str = USER,
+    ) -> None:
+        """`user` sends `content`, `count` times; an attachment has `content_type`, `url`, `filename`."""
+        self.child.ask({"do": "say", "content": content, "count": count, "attachments": attachments, "user": user})
 
     def until(self, what: str, holds: Callable[[dict[str, Any]], bool], seconds: float = 20.0) -> dict[str, Any]:
         """Wait until what it saw satisfies `holds`; `what` names it in the error."""

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import struct
 
-from qqdiag.lab.platform import Connection, Platform, dispatch, message, send
+from qqdiag.lab.platform import USER, Connection, Platform, dispatch, message, send
 
 RECONNECT, INVALID_SESSION, HELLO = 7, 9, 10
 
@@ -71,13 +71,18 @@ async def close_idle(platform: Platform) -> None:
 
 
 async def say(
-    platform: Platform, content: str, count: int = 1, attachments: list[dict[str, str]] | None = None
+    platform: Platform,
+    content: str,
+    count: int = 1,
+    attachments: list[dict[str, str]] | None = None,
+    user: str = USER,
 ) -> None:
     """A user says `content`, `count` times, to every session that is connected."""
     for connection in list(platform.connections):
         for _ in range(count if connection.session else 0):
             assert connection.session is not None
-            await dispatch(platform, connection.session, "C2C_MESSAGE_CREATE", message(platform, content, attachments))
+            body = message(platform, content, attachments, user)
+            await dispatch(platform, connection.session, "C2C_MESSAGE_CREATE", body)
 
 
 def _socket(connection: Connection) -> socket.socket:

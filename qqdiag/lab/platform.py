@@ -12,6 +12,7 @@ from aiohttp import web
 from qqdiag.lab.faults import Faults, Seen
 
 LAB_TOKEN = "lab-token"
+USER = "labuser"
 DISPATCH = 0
 
 
@@ -68,11 +69,13 @@ async def send(platform: Platform, connection: Connection, payload: dict[str, An
         return
 
 
-def message(platform: Platform, content: str, attachments: list[dict[str, str]] | None = None) -> dict[str, Any]:
+def message(
+    platform: Platform, content: str, attachments: list[dict[str, str]] | None = None, user: str = USER
+) -> dict[str, Any]:
     """The body of C2C_MESSAGE_CREATE (bot-docs `message/send-receive/event.md`)."""
     return {
         "id": f"ROBOT1.0_{next(platform.numbers)}",
-        "author": {"id": "labuser", "user_openid": "labuser", "union_openid": "labuser"},
+        "author": {"id": user, "user_openid": user, "union_openid": user},
         "content": content,
         "timestamp": "2026-01-01T08:00:00+08:00",
         "message_scene": {"source": "default"},

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,16 +24,15 @@ class Subject:
 
     process: subprocess.Popen[bytes]
     server: Server
-    idle: Callable[[], bool] = lambda: True  # nothing of the last message is left to do
 
     def said(self, text: str) -> dict[str, Any]:
-        """A user says `text` to one who listens; what the server had seen before."""
-        end = time.monotonic() + SOON
-        while not self.idle():
-            assert time.monotonic() < end, "still busy with the last message"
-            time.sleep(0.02)
+        """A user says `text`; what the server had seen before.
+
+        Each time another user: an adapter is not done with a turn when its answer has arrived, and a message of the
+        same user would interrupt it.
+        """
         before = self.server.seen()
-        self.server.say(text)
+        self.server.say(text, user=f"user-{before['dispatched']}")
         return before
 
     def until(self, what: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -63,13 +62,4 @@ def shorten(adapter: Path) -> None:
 
 
 def subject_of(patient: Patient) -> Subject:
-    return Subject(patient.gateway.process, patient.server, lambda: is_idle(patient))
-
-
-def is_idle(patient: Patient) -> bool:
-    """No turn of an agent runs, by the gateway's own state file: a message within a turn would end it."""
-    try:
-        state = json.loads((patient.gateway.home / "gateway_state.json").read_text())
-    except ValueError:  # half written
-        return False
-    return bool(state["active_agents"] == 0)
+    return Subject(patient.gateway.process, patient.server)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import hermes_environment
 import pytest
-from hermes_contract import keeps_the_contract
+from hermes_contract import keeps_the_contract, pongs
 from hermes_faults import FAULTS, READY, SETTING, STOPPED, Fault, lies_ahead
 from hermes_patched import ADAPTER, copy_of, packages_of, patched, subject_of
 from hermes_patient import Case, Patient, hermes
@@ -92,10 +92,10 @@ def contracted(patient: Patient) -> None:
 
 
 def converses(patient: Patient) -> None:
-    """A user's message is dispatched, and the answer is sent."""
-    had = patient.server.seen()["answers"]
-    patient.server.say("hello")
-    patient.server.until("an answer", lambda seen: seen["answers"] > had)
+    """A user's message is dispatched, and answered."""
+    subject = subject_of(patient)
+    before = subject.said("hello")
+    subject.until("an answer", lambda seen: pongs(seen) > pongs(before))
 
 
 def checked(patient: Patient) -> tuple[int, bool]:
