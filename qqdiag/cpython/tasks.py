@@ -123,11 +123,11 @@ def _task(runtime: Runtime, step: Step, causes: Causes) -> Task:
     )
 
 
-def _is_pending(runtime: Runtime, future: int) -> bool:
+def _may_be_pending(runtime: Runtime, future: int) -> bool:
     """Of a future that is done the task has let go, a moment before its coroutine goes on (`task_step_impl`); of one
     that is pending only the task that the loop is at has not yet taken hold."""
     try:
-        return fields(runtime, future).state == PENDING
+        return fields(runtime, future).state not in (CANCELLED, FINISHED)
     except Unreadable:
         return False  # the leaf says so
 
@@ -141,7 +141,7 @@ def _leaf(runtime: Runtime, step: Step, causes: Causes) -> Leaf | None:
         doubts.append(
             Say("The task waits for {waiter}, its chain ends at {leaf}.", waiter=Hex(waiter), leaf=Hex(chain.end))
         )
-    elif chain.end and not waiter and step.fields.address not in causes.current and _is_pending(runtime, chain.end):
+    elif chain.end and not waiter and step.fields.address not in causes.current and _may_be_pending(runtime, chain.end):
         doubts.append(Say("The task waits for nothing, its chain ends at {leaf}.", leaf=Hex(chain.end)))
     try:
         return leaves.leaf(runtime, chain, causes)
