@@ -3,7 +3,8 @@
 Everything that runs on the loop stands still with it: a watchdog task, a signal handler of asyncio, a health endpoint.
 A thread goes on. It dumps the stacks of all threads, tells systemd that the service is alive only while the loop
 answers (sd_notify(3), `WatchdogSec=` of systemd.service(5)), and at last ends the process with a code that a
-supervisor restarts on. It writes to a file descriptor itself, for logging may be what the loop is stuck in.
+supervisor restarts on. It writes to a file descriptor itself, for logging may be what the loop is stuck in; and it
+does not wait for that descriptor, which may be the very pipe that nobody reads.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import asyncio
 import faulthandler
 import os
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+
+PATIENCE = 1.0  # seconds for the descriptor to take what is written
 
 
 class LoopWatchdog:
@@ -65,9 +69,9 @@ class LoopWatchdog:
             now = time.monotonic()
             if now - last > 2 * self.every:  # this thread stood still too: a stopped process, a machine without time
                 self.answered_at = max(self.answered_at, now - self.every)
-            last = now
             self._look(now - self.answered_at)
             self._ask()
+            last = time.monotonic()  # what it took to write the stacks is not to be counted
 
     def _ask(self) -> None:
         if self.is_asked:
@@ -90,11 +94,29 @@ class LoopWatchdog:
         if not self.is_stalled:
             self.is_stalled = True
             self.stalls += 1
-            os.write(self.fd, f"the event loop has not answered for {age:.1f} s\n".encode())
-            faulthandler.dump_traceback(self.fd)
+            self._tell(f"the event loop has not answered for {age:.1f} s\n".encode() + stacks())
         if self.limit is not None and age >= self.limit:
-            os.write(self.fd, f"the event loop has not answered for {age:.1f} s: exit {self.code}\n".encode())
+            self._tell(f"the event loop has not answered for {age:.1f} s: exit {self.code}\n".encode())
             self.end(self.code)
+
+    def _tell(self, text: bytes) -> None:
+        """Written by a thread that may be left behind: the loop may stand because this descriptor takes no more."""
+        writer = threading.Thread(target=_write, args=(self.fd, text), name="loop-watchdog-writer", daemon=True)
+        writer.start()
+        writer.join(PATIENCE)
+
+
+def stacks() -> bytes:
+    """Of all threads. Through memory: dump_traceback() holds the interpreter's lock for as long as its file takes."""
+    with open(os.memfd_create("stacks"), "w+b") if hasattr(os, "memfd_create") else tempfile.TemporaryFile() as file:
+        faulthandler.dump_traceback(file)
+        file.seek(0)
+        return file.read()
+
+
+def _write(fd: int, text: bytes) -> None:
+    while text:
+        text = text[os.write(fd, text) :]
 
 
 def notify(state: str) -> bool:

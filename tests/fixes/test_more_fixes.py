@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,23 @@ def test_a_loop_that_never_answers_ends_the_process(manager: socket.socket) -> N
         assert process.wait(SOON) == 75
         assert process.stderr
         assert "exit 75" in process.stderr.read()
+
+
+def test_a_watchdog_whose_own_output_nobody_reads_ends_the_process() -> None:
+    """stderr is the pipe that the loop is stuck in: what it writes is lost, its code is not."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, bytes(4096))
+    os.set_blocking(write, True)
+    with os.fdopen(read, "rb"), os.fdopen(write, "wb") as stderr:
+        command = [sys.executable, "-c", WATCHED, "0.6"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr) as process:
+            try:
+                assert process.wait(SOON) == 75
+            finally:
+                process.kill()
 
 
 WELL = """
