@@ -1,9 +1,4 @@
-"""An aiomonitor for a gateway that has none: the one command that runs something in it, by name and after a question.
-
-hypno (extra `inject`) puts a program into any CPython, at an unsafe place: 0 of 928 injections were seen to fail, none
-can be promised. From 3.14 on `sys.remote_exec` (PEP 768) runs it at a safe place, which comes only once the main thread
-runs Python again: a loop that waits in its selector for ever, or stands in a call, never gets there.
-"""
+"""An aiomonitor for a gateway that has none: nothing else of qqdiag runs anything in one, and this asks before."""
 
 from __future__ import annotations
 
@@ -16,18 +11,22 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
-from qqdiag.attach import injected
-from qqdiag.collect import proc
+from qqdiag.attach import injected, ways
+from qqdiag.attach.ways import REMOTE_EXEC, Way
 from qqdiag.cpython.runtime import attach as runtime_of
-from qqdiag.errors import NotReadable, UsageError
+from qqdiag.errors import NotReadable, QqdiagError, TargetGone
 from qqdiag.memory.live import LiveMemory
 from qqdiag.model import Say, Word
 from qqdiag.target import Live
 
-Progress = Callable[[], contextlib.AbstractContextManager[Callable[[str], None]]]
-PATIENCE = 30.0  # seconds
+Tell = Callable[[Say], None]
+PATIENCE = {REMOTE_EXEC: 600.0, ways.HYPNO: 30.0}  # seconds for the program to begin
+START = 30.0  # seconds for aiomonitor, once it has begun, and for its end
+SOON = 1.0  # seconds, after which it is said that the program has not begun
 STEP = 0.1  # seconds
+BEGUN, STARTED, STOPPED = "begun", "started", "stopped"
 ANSWERS = {
     "no-loop": Say("no event loop runs in its main thread, where the program would start one"),
     "there-already": Say("an aiomonitor was put into it before, and is still there"),
@@ -36,100 +35,123 @@ ANSWERS = {
 }
 
 
-def explain(target: Live) -> list[Say]:
+class Program(NamedTuple):
+    """The program that was put into a process: its files."""
+
+    target: Live
+    way: Way
+    source: Path
+    told: Path
+    leave: Path
+
+    def answer(self) -> str:
+        """What it has told last."""
+        try:
+            return self.told.read_text("ascii", "replace")
+        except FileNotFoundError:
+            return ""
+
+
+def explain(target: Live, way: Way) -> list[Say]:
     """What will happen in the process."""
-    way = _way(target)
     return [
-        Say("this runs a program in process {pid}, by {way}", pid=target.pid, way=Word(way)),
+        Say("this runs a program in process {pid}, by {way}", pid=target.pid, way=Word(way.name)),
         Say("  it imports aiomonitor and starts it in a thread of its own, on two ports of loopback"),
-        Say("  no garbage is collected in it until it is taken out again, when you leave"),
-        Say("  it may harm the process: a program that is put into another one runs at a place nobody chose")
-        if way == "hypno"
-        else Say("  it begins once the main thread runs Python again, which a loop that stands never does"),
+        Say("  no garbage is collected in it until it is taken out again, when you leave, or when qqdiag ends"),
+        Say("  it begins once the main thread runs Python again: a loop that stands, or waits for ever, never does")
+        if way.name == REMOTE_EXEC
+        else Say("  it may harm the process: a program that is put into another one runs at a place nobody chose"),
         Say("  a capture is taken first, because what hangs may not survive this"),
     ]
 
 
-def _way(target: Live) -> str:
-    """`remote-exec` where both are of one minor version from 3.14 on; else `hypno`. NotReadable: there is neither."""
-    with LiveMemory(target.pid) as memory:
-        version = runtime_of(memory).version
-    if version >= (3, 14) and version[:2] == sys.version_info[:2]:
-        return "remote-exec"
-    if find_spec("hypno") is None:
-        raise NotReadable(
-            Say("nothing here can put a program into CPython {major}.{minor}", major=version[0], minor=version[1]),
-            Say("pip install 'qqdiag[inject]' (it may need a compiler), or run qqdiag with the gateway's own Python"),
-        )
-    return "hypno"
-
-
 @contextlib.contextmanager
-def injected_monitor(target: Live, progress: Progress) -> Iterator[int]:
+def injected_monitor(target: Live, way: Way, tell: Tell) -> Iterator[int]:
     """A gateway with an aiomonitor in it, and the port of its terminal; at the end it is taken out.
 
     NotReadable where that cannot be. The program's file can be changed by nobody else; only the process may answer.
+    `tell` has what there is to wait for, and how it stands where that is broken off.
     """
-    if not proc.same_namespace(target.pid, "mnt"):
-        raise UsageError(
-            Say("the process is in a container, and would not find the program's files"),
-            Say("run qqdiag in there: docker exec CONTAINER qqdiag attach PID --inject"),
+    port = free_ports()
+    with tempfile.TemporaryDirectory(prefix="qqdiag-", dir=way.folder) as folder:
+        program = _write(target, way, Path(folder), port)
+        with contextlib.ExitStack() as held:
+            held.callback(os.close, os.open(program.leave, os.O_RDWR))  # for reading too: nobody reads it yet
+            target.check()
+            ways.put(target, way, str(program.source))
+            over = False
+            try:
+                _begin(program, tell)
+                yield port
+                over = True
+            finally:
+                held.close()  # the sign to leave
+                if not over:
+                    _leave_early(program, tell)
+            _wait(program, START, {STOPPED})
+
+
+def _write(target: Live, way: Way, folder: Path, port: int) -> Program:
+    os.chmod(folder, 0o755)
+    answers = folder / "answers"
+    answers.mkdir(0o700)
+    program = Program(target, way, folder / "program.py", answers / "told", answers / "leave")
+    os.mkfifo(program.leave, 0o600)
+    if os.geteuid() == 0:
+        owner = os.stat(f"/proc/{target.pid}").st_uid
+        os.chown(answers, owner, -1)
+        os.chown(program.leave, owner, -1)
+    program.source.write_text(injected.program(str(program.told), str(program.leave), port, _paths(target)))
+    program.source.chmod(0o644)
+    return program
+
+
+def _begin(program: Program, tell: Tell) -> None:
+    """Wait until the monitor is there. NotReadable where it does not come to that."""
+    if not _wait(program, SOON):
+        tell(Say("it has not begun: the main thread runs no Python now; waiting until it does (Ctrl-C takes it back)"))
+    if not _wait(program, PATIENCE[program.way.name]):
+        raise NotReadable(
+            Say("the program has not begun: the main thread runs no Python"),
+            Say("see where it stands: qqdiag inspect {pid}", pid=program.target.pid),
         )
-    with tempfile.TemporaryDirectory(prefix="qqdiag-") as folder:
-        os.chmod(folder, 0o755)
-        answers = Path(folder, "answers")
-        answers.mkdir(0o700)
-        if os.geteuid() == 0:
-            os.chown(answers, os.stat(f"/proc/{target.pid}").st_uid, -1)
-        port = free_ports()
-        _run(target, Path(folder), lambda told: injected.start(told, port, _paths(target)), "started", progress)
-        try:
-            yield port
-        finally:
-            _run(target, Path(folder), injected.stop, "stopped", progress)
+    _wait(program, START, {STARTED})
 
 
-def _run(target: Live, folder: Path, program: Callable[[str], str], wanted: str, progress: Progress) -> None:
-    """Put a program into the process and wait for what it tells. NotReadable where that is not what is wanted."""
-    told = folder / "answers" / wanted
-    source = folder / f"{wanted}.py"
-    source.write_text(program(str(told)))
-    source.chmod(0o644)
-    target.check()
-    if _way(target) == "remote-exec":
-        remote_exec: Callable[[int, str], None] = vars(sys)["remote_exec"]
-        remote_exec(target.pid, str(source))
-    else:
-        import hypno
-
-        hypno.inject_py(target.pid, f"exec(open({str(source)!r}).read(), {{}})")
-    with progress() as step:
-        step("waiting until the process has run it")
-        answer = _answer(target, told)
-    if answer != wanted:
-        why = ANSWERS.get(answer, Say("the program ended in it with {error}", error=Word(answer[:40])))
-        raise NotReadable(why, Say("qqdiag inspect {pid} needs nothing in it", pid=target.pid))
-
-
-def _answer(target: Live, told: Path) -> str:
-    """What the program tells. NotReadable where it does not in time."""
-    end = time.monotonic() + PATIENCE
-    while not (answer := _read(told)):
-        target.check()
-        if time.monotonic() > end:
-            raise NotReadable(
-                Say("the program has not begun within {limit} s: the main thread runs no Python", limit=PATIENCE),
-                Say("see where it stands: qqdiag inspect {pid}", pid=target.pid),
-            )
+def _wait(program: Program, limit: float, wanted: set[str] | None = None) -> bool:
+    """Until it tells anything, or what is wanted. False where it told nothing in time; NotReadable where it failed, or
+    what is wanted did not come."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        answer = program.answer()
+        if answer in (wanted or {BEGUN, STARTED}):
+            return True
+        if answer not in ("", BEGUN, STARTED):
+            why = ANSWERS.get(answer, Say("the program ended in it with {error}", error=Word(answer[:40])))
+            raise NotReadable(why, Say("qqdiag inspect {pid} needs nothing in it", pid=program.target.pid))
+        program.target.check()
         time.sleep(STEP)
-    return answer
+    if wanted is None:
+        return False
+    raise NotReadable(
+        Say("what was put into process {pid} stands: no thread of it runs Python now", pid=program.target.pid),
+        Say("it takes itself out as soon as it runs; see what holds it: qqdiag inspect {pid}", pid=program.target.pid),
+    )
 
 
-def _read(path: Path) -> str:
+def _leave_early(program: Program, tell: Tell) -> None:
+    """Take it back where it has not begun, and wait for its end where it has; say how it stands."""
     try:
-        return path.read_text("ascii", "replace")
-    except FileNotFoundError:
-        return ""
+        if not program.answer():
+            ways.withdraw(program.target, program.way)
+        if not program.answer():
+            tell(Say("it had not begun, and was taken back: nothing of it is in the process"))
+        elif program.answer() in (BEGUN, STARTED) and _wait(program, START, {STOPPED}):
+            tell(Say("it was taken out again"))
+    except TargetGone:  # there is nothing to take back, and why is told already
+        return
+    except QqdiagError as error:
+        tell(error.message)
 
 
 def _paths(target: Live) -> list[str]:

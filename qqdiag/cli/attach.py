@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--inject", "put_in", is_flag=True, help="Put an aiomonitor into a gateway that has none. It may harm it."
 )
+@click.option("--by", type=click.Choice(["remote-exec", "hypno"]), help="How --inject does it; if not said, the safer.")
 @click.option("--yes", is_flag=True, help="Answer the question of --cancel and --inject.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="before-inject.qqd", show_default=True,
               help="The capture that --inject takes first.")  # fmt: skip
@@ -39,6 +40,7 @@ def attach(
     doomed: str | None,
     console: bool,
     put_in: bool,
+    by: str | None,
     yes: bool,
     output: Path,
 ) -> int:
@@ -61,7 +63,7 @@ def attach(
         _tell(its.lines(its.where(live, task)))
         return 0
     if put_in:
-        return _inject(live, output, yes)
+        return _inject(live, by, output, yes)
     monitor = find(live.pid)
     if doomed is not None:
         found = its.where(live, doomed)
@@ -77,9 +79,10 @@ def attach(
     return 0
 
 
-def _inject(live: Live, output: Path, yes: bool) -> int:
+def _inject(live: Live, by: str | None, output: Path, yes: bool) -> int:
     from qqdiag.attach import find, open_console
     from qqdiag.attach.inject import explain, injected_monitor
+    from qqdiag.attach.ways import choose
     from qqdiag.capture import write
     from qqdiag.errors import NotReadable, UsageError
     from qqdiag.model import Say
@@ -94,23 +97,28 @@ def _inject(live: Live, output: Path, yes: bool) -> int:
             Say("it has an aiomonitor already, on port {port}", port=found.web_port),
             Say("qqdiag attach {pid} --console", pid=live.pid),
         )
-    _tell(explain(live))
+    way = choose(live, by)
+    _tell(explain(live, way))
     if not yes and not _confirmed("do it?"):
         return 0
     with progress() as step:
         write(output, record(live, 1.0, progress=step))
     note(f"captured into {shown_path(output)}; it holds secrets")
-    with injected_monitor(live, progress):
+    with injected_monitor(live, way, lambda sentence: note(_text(sentence))):
         open_console(live.pid, find(live.pid))
     note("it was taken out again")
     return 0
 
 
 def _tell(sentences: Iterable[Say]) -> None:
+    for one in sentences:
+        emit(f"{_text(one)}\n")
+
+
+def _text(one: Say) -> str:
     from qqdiag.redact import sentence, text_of
 
-    for one in sentences:
-        emit(f"{text_of(sentence(one))}\n")
+    return text_of(sentence(one))
 
 
 def _confirmed(question: str) -> bool:
