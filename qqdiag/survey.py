@@ -87,20 +87,28 @@ def _pythons() -> list[int]:
 
 def _first(pid: int) -> Glimpse | Row | None:
     try:
-        if not has_loop(pid):
+        known = Known()
+        if not has_loop(pid, known):
             return Row(pid, loop=Word("none"), health=Word("no-asyncio"))
-        target, known = live(pid), Known()
-        return Glimpse(target, known, look(target, known, LIMIT))
+        target = live(pid)
+        return Glimpse(target, known, _look(target, known))
     except NotPermitted:
         return Row(pid, health=DENIED)
     except QqdiagError:
         return None
 
 
+def _look(target: Live, known: Known) -> Sample:
+    """Without a pause, which costs a process of ours for each of theirs; with one where no two readings agreed."""
+    sample = look(target, known, LIMIT, pause=False)
+    agreed = not isinstance(sample.python, Python) or sample.python.complete
+    return sample if agreed else look(target, known, LIMIT)
+
+
 def _second(glimpse: Glimpse) -> Row | None:
     time.sleep(max(0.0, glimpse.sample.taken_at + INTERVAL - time.monotonic()))
     try:
-        sample = look(glimpse.target, glimpse.known, LIMIT)
+        sample = _look(glimpse.target, glimpse.known)
     except QqdiagError:
         return None
     snapshot = snapshot_of(glimpse.target.pid, [glimpse.sample, sample])
@@ -141,11 +149,14 @@ def _mapped(pid: int) -> Iterator[str]:
         return
 
 
-def has_loop(pid: int) -> bool:
-    """Whether an event loop runs in it or a task exists. Raises as LiveMemory does; not Python is no loop."""
+def has_loop(pid: int, known: Known) -> bool:
+    """Whether an event loop runs in it or a task exists. Raises as LiveMemory does; not Python is no loop.
+
+    `known` learns what it took to find out.
+    """
     with LiveMemory(pid) as memory:
         try:
-            runtime = attach(memory)
+            runtime = attach(memory, known)
             books = registry.read(runtime, frames.threads(runtime, []))
         except NotPermitted:
             raise

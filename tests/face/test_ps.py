@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from qqdiag.cpython.known import Known
 from qqdiag.lab.start import Running, start
 from qqdiag.survey import has_loop, is_python
 
@@ -113,6 +114,6 @@ def test_what_is_no_python_is_passed_over() -> None:
 
 
 def test_loops_and_none(idle: Running, plain: subprocess.Popen[str]) -> None:
-    assert has_loop(idle.pid)
-    assert not has_loop(plain.pid)
+    assert has_loop(idle.pid, Known())
+    assert not has_loop(plain.pid, Known())
     assert is_python(plain.pid)
