@@ -11,7 +11,7 @@ from qqdiag.patch.endings import Ending, events
 from qqdiag.patch.finding import around, everywhere
 from qqdiag.patch.judged import Adapter, Judged, Place, Refused, cannot_tell, has_unless
 from qqdiag.patch.situations import Library, begin, follow
-from qqdiag.patch.values import NONE, Unknown
+from qqdiag.patch.values import NONE, Event, Unknown
 
 ID = "bounded-close"
 NAME, SECONDS = "_close_bounded", "CLOSE_DEADLINE_SECONDS"
@@ -21,7 +21,9 @@ def judge(adapter: Adapter) -> Judged:
     """From every function that nothing here calls: is a close on its way without a deadline?"""
     endings = [ending for kind in ("TEXT", "CLOSE") for ending in _ways(adapter, kind)]
     closes = events(endings, "close")
-    open_ended = [Place(one.line, Say("this close has no deadline in all")) for one in closes if not one.bounded]
+    open_ended = [
+        Place(one.line, Say("this close has no deadline in all")) for ending in endings for one in _open(ending)
+    ]
     forgotten = [
         Place(one.line, Say("this coroutine is never awaited"))
         for one in events(endings, "forgotten")
@@ -32,15 +34,27 @@ def judge(adapter: Adapter) -> Judged:
     return has_unless([*open_ended, *forgotten])
 
 
+def _open(ending: Ending) -> list[Event]:
+    """Closes that last as long as the peer likes; for a task's, nobody gives up waiting."""
+    found: list[Event] = []
+    for event in ending.state.events:
+        if event.kind == "close" and not event.bounded:
+            found.append(event)
+        elif event.kind == "given up":
+            found = [one for one in found if (one.detail, one.line) != (event.detail, event.line)]
+    return found
+
+
 def _ways(adapter: Adapter, kind: str) -> list[Ending]:
     code, roles = adapter.code, adapter.roles
     library = Library(kind=kind, data=Unknown() if kind == "CLOSE" else NONE)
-    closing = [one for one in code.everything() if "close" in code.reach[one.name]]
+    marks = {"close", f"with {roles.ws}", f"with {roles.session}"}
+    closing = [one for one in code.everything() if marks & code.reach[one.name]]
     called = {name for one in closing for name in one.calls}
     found: list[Ending] = []
     for function in closing:
         if function.name not in called and {roles.ws, roles.session} & code.reach[function.name]:
-            found += follow(code, function, library, begin(roles), {"close"}, {"close", "forgotten"})
+            found += follow(code, function, library, begin(roles), marks, {"close", "forgotten", "given up"})
     return found
 
 

@@ -8,10 +8,25 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import libcst as cst
 
-from qqdiag.patch import expressions, operations
-from qqdiag.patch.code import Code, Function, dotted
+from qqdiag.patch import callables, expressions, operations, tasks
+from qqdiag.patch.code import Code
+from qqdiag.patch.constants import dotted
 from qqdiag.patch.endings import Call
-from qqdiag.patch.values import NONE, SELF, Forever, Known, Raised, Several, State, Table, Thing, Unknown, Value, about
+from qqdiag.patch.values import (
+    NONE,
+    SELF,
+    Forever,
+    Known,
+    Made,
+    Raised,
+    Several,
+    State,
+    Table,
+    Thing,
+    Unknown,
+    Value,
+    about,
+)
 
 if TYPE_CHECKING:
     from qqdiag.patch.endings import Outcome
@@ -37,7 +52,7 @@ def call(walk: Walk, node: cst.Call, state: State) -> list[Outcome]:
 def _called(walk: Walk, node: cst.BaseExpression, state: State) -> list[tuple[Value | Raised | Forever, Value, State]]:
     """What is called, what it is a method of, and the state after finding out."""
     if not isinstance(node, cst.Attribute):
-        return [(value, _bound_to(value), after) for value, after in expressions.results(walk, node, state)]
+        return [(value, callables.bound_to(value), after) for value, after in expressions.results(walk, node, state)]
     found: list[tuple[Value | Raised | Forever, Value, State]] = []
     for base, after in expressions.results(walk, node.value, state):
         if isinstance(base, Raised | Forever):
@@ -59,13 +74,6 @@ def _of_self(walk: Walk, name: str, state: State) -> list[tuple[Value | Raised |
     ]
 
 
-def _bound_to(value: Value | Raised | Forever) -> Value:
-    """What a method is of that was passed around by itself."""
-    if isinstance(value, Thing) and value.name.partition(".")[0] in ("self", "ws", "session"):
-        return Thing(value.name.partition(".")[0])
-    return NONE
-
-
 def is_forgotten(node: cst.BaseExpression, code: Code) -> TypeGuard[cst.Call]:
     """A coroutine that is made and not awaited: it never runs."""
     if not isinstance(node, cst.Call):
@@ -77,49 +85,46 @@ def is_forgotten(node: cst.BaseExpression, code: Code) -> TypeGuard[cst.Call]:
     return meant in ("asyncio.sleep", "asyncio.wait_for") or (own is not None and own.node.asynchronous is not None)
 
 
-def finished(walk: Walk, value: Value, state: State) -> list[Outcome]:
-    """A coroutine of the library that is awaited, or run by a task: what it does happens now."""
-    if not isinstance(value, Thing) or not value.name.startswith("closing:"):
-        return [(value, state)]
-    _, what, line = value.name.split(":")
-    state = state.happened("close", what, int(line))
-    return [(NONE, state.put_field(Thing("ws"), "closed", Known(True)) if what == "ws" else state)]
-
-
 def _with_arguments(walk: Walk, node: cst.Call, function: Value, base: Value, state: State) -> list[Outcome]:
+    function, base, before, by_name = callables.unwrapped(function, base)
     name = function.name if isinstance(function, Thing) else "?"
     last = name.rpartition(".")[2]
-    limited = last in DEADLINES and _is_deadline(walk, node, state)
+    limited = last in DEADLINES and _is_deadline(walk, node, by_name, state)
     if last in (*LATER, *TASKS):  # before what it runs
         state = state.happened("later" if last in LATER else "task", name, walk.code.line(node))
-    # A coroutine is followed where it is made, so the deadline is set before the arguments are looked at.
-    # A task has none but its own.
-    inside = replace(state, limits=0 if last in TASKS else state.limits + limited)
+    inside = replace(state, limits=state.limits + limited)  # `receive` and its like happen where they are called
 
     def made(values: list[Value], after: State) -> list[Outcome]:
-        if last in (*TASKS, *DEADLINES, "gather", "shield"):
-            for value in values:
-                [(_, after)] = finished(walk, value, after)
         after = replace(after, limits=state.limits)
-        positional = [value for arg, value in zip(node.args, values, strict=True) if arg.keyword is None]
-        named = {
-            arg.keyword.value: value for arg, value in zip(node.args, values, strict=True) if arg.keyword is not None
-        }
-        return _done(walk, node, (name, function, base, limited), (tuple(positional), named), after)
+        positional, named = callables.spread(node.args, values)
+        given = ((*before, *positional), {**by_name, **named})
+        return _done(walk, node, (name, function, base, limited), given, after)
 
     return expressions.combined(walk, [arg.value for arg in node.args], inside, made)
 
 
-def _is_deadline(walk: Walk, node: cst.Call, state: State) -> bool:
+LONGEST = 600.0  # seconds; more than that is no deadline for a connection
+
+
+def _is_deadline(walk: Walk, node: cst.Call, by_name: dict[str, Value], state: State) -> bool:
     """Whether the call gives a time: its only argument, its second, or `timeout=`."""
     named = {arg.keyword.value: arg.value for arg in node.args if arg.keyword is not None}
     positional = [arg.value for arg in node.args if arg.keyword is None]
     name = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
     own = name in ("wait_for", "wait") or (isinstance(node.func, cst.Name) and len(node.args) > 1)
     seconds = named.get("timeout") or named.get("delay") or next(iter(positional[1 if own else 0 :]), None)
+    if "timeout" in by_name and "timeout" not in named:
+        return _is_time(by_name["timeout"])
     if seconds is None:
         return False
-    return all(value != NONE for value, _ in expressions.results(walk, seconds, state))
+    return all(_is_time(value) for value, _ in expressions.results(walk, seconds, state))
+
+
+def _is_time(value: Value | Raised | Forever) -> bool:
+    """None is no deadline, and neither is a time that nobody waits for."""
+    if isinstance(value, Known):
+        return isinstance(value.value, int | float) and value.value <= LONGEST
+    return value != Thing("math.inf")
 
 
 def _done(
@@ -130,27 +135,41 @@ def _done(
     state: State,
 ) -> list[Outcome]:
     """The call itself, its arguments being known."""
-
     name, function, base, limited = called
     arguments, named = given
     line = walk.code.line(node)
+    last = name.rpartition(".")[2]
     said = walk.situation(Call(name, base, arguments, named, state, line))
     if said is not None:
         return said
-    own = _own_function(walk, name, base)
+    own = callables.enter(walk, function, base, arguments, named, state)
     if own is not None:
-        return walk.inline(own, state, (SELF, *arguments) if own.owner and not own.is_static else arguments, named)
-    last = name.rpartition(".")[2]
-    if last in DEADLINES and limited:
-        for name in sorted(about(*arguments)) if last in ("wait_for", "wait") else ():
-            state = state.happened("waited", name, line)
-        return [(Thing("deadline") if last not in ("wait_for", "wait") else Unknown(about(*arguments)), state)]
+        return own
+    if last in DEADLINES:
+        return _bounded(walk, last, limited, arguments, state, line)
     if last in LATER or last in ("call_soon_threadsafe", "add_done_callback", "call_soon"):
-        return _called_back(walk, arguments, state)
+        return called_back(walk, (*arguments, base) if last == "add_done_callback" else arguments, state)
     if last in TASKS:
-        return [(Thing("task"), state)]
+        limits = state.limits if base == Thing("task group") else 0  # a group waits for its tasks where it ends
+        return tasks.in_tasks(walk, arguments, state, limits)
+    if last in ("gather", "shield"):
+        ways = tasks.finished(walk, Several(tuple(callables.handed(arguments))), state)
+        return [(Unknown(about(*arguments)), after) for _, after in ways]
+    if last in ("TaskGroup", "create_task_group"):
+        return [(Thing("task group"), state)]
+    if last == "partial":
+        return [(callables.partial(arguments, named), state)]
     if name.startswith("class:"):
         return [_made(walk, name.removeprefix("class:"), arguments, named, state, line)]
+    return _of_python(walk, (name, function, base), arguments, state, line)
+
+
+def _of_python(
+    walk: Walk, called: tuple[str, Value, Value], arguments: tuple[Value, ...], state: State, line: int
+) -> list[Outcome]:
+    """Builtins, methods of dicts and of what is not known, exceptions."""
+    name, function, base = called
+    last = name.rpartition(".")[2]
     if isinstance(base, Table) and last == "get" and arguments and isinstance(arguments[0], Known):
         found = base.get(arguments[0].value)
         return [(arguments[1] if found == NONE and len(arguments) > 1 else found, state)]
@@ -158,41 +177,57 @@ def _done(
         return _builtin(walk, last, arguments, state)
     if last == "suppress":
         return [(Several(arguments), state)]
-    for touched in sorted(about(base)):
+    for touched in callables.names_in(base):
         state = state.happened("touch", f"{touched}.{last}", line)
     if isinstance(function, Thing) and _is_exception(walk, last):
         return [(Thing(f"{last}#{line}"), state.put_field(Thing(f"{last}#{line}"), "#classes", _classes(walk, last)))]
+    if any(isinstance(one, Made) and one.name.startswith("coroutine:") for one in arguments):
+        # A coroutine that is handed on is run, without a deadline that is known.
+        return [(Unknown(about(base, *arguments)), after) for _, after in tasks.in_tasks(walk, arguments, state, 0)]
     return [(Unknown(about(base, *arguments)), state)]
 
 
-def _own_function(walk: Walk, name: str, base: Value) -> Function | None:
-    """A method of the adapter, or a function of its module."""
-    if base == SELF and name.startswith("self."):
-        return walk.code.method(name.removeprefix("self."))
-    if name.startswith("def:"):
-        return walk.code.functions.get(name.removeprefix("def:"))
-    if name.startswith(f"class:{walk.code.adapter}.") and isinstance(base, Thing):
-        return walk.code.method(name.rpartition(".")[2])
-    return None
+def _bounded(
+    walk: Walk, name: str, limited: bool, arguments: tuple[Value, ...], state: State, line: int
+) -> list[Outcome]:
+    """`wait_for`, `wait`, and what a `with` takes for a deadline."""
+    if name not in ("wait_for", "wait"):
+        kind = "move_on_after" if name == "move_on_after" else "deadline"
+        return [(Thing(kind if limited else "no deadline"), state)]
+    if limited:
+        for one in callables.names_in(*arguments):
+            state = state.happened("waited", one, line)
+    first = arguments[0] if arguments else NONE
+    begun = [one for one in callables.handed((first,)) if isinstance(one, Made) and one.name == "task"]
+    found: list[Outcome] = []
+    for value, after in tasks.finished(walk, first, replace(state, limits=state.limits + limited)):
+        for task in begun if limited and name == "wait" else ():
+            after = tasks.given_up(task, after)
+        after = replace(after, limits=state.limits)
+        found.append((value if name == "wait_for" else Unknown(about(*arguments)), after))
+        if limited and name == "wait_for":
+            found.append((TIMED_OUT, after.looked_at(about(*arguments, value))))
+    return found
 
 
-def _called_back(walk: Walk, arguments: Sequence[Value], state: State) -> list[Outcome]:
+TIMED_OUT = Raised(("TimeoutError", "OSError", "Exception", "BaseException"))
+
+
+def called_back(walk: Walk, arguments: Sequence[Value], state: State) -> list[Outcome]:
     """What a timer calls is followed at once: it may run at any time from here on."""
-    for place, value in enumerate(arguments):
+    for place, first in enumerate(arguments):
+        value, base, before, named = callables.unwrapped(first, callables.bound_to(first))
         if not isinstance(value, Thing):
             continue
-        own = _own_function(walk, value.name, _bound_to(value))
-        if own is not None:
-            # It runs later: what was decided before need not hold then.
-            alone = replace(state, limits=0, decided=frozenset())
-            rest = arguments[place + 1 :]
-            following = walk.inline(own, alone, (SELF, *rest) if own.owner and not own.is_static else rest, {})
-            return [
-                (Thing("timer"), replace(after, limits=state.limits, decided=state.decided)) for _, after in following
-            ]
-        if value.name.startswith("ws."):
-            said = walk.situation(Call(value.name, Thing("ws"), (), {}, state, 0))
-            return [(Thing("timer"), after) for _, after in said or [(NONE, state)]]
+        # It runs later: what was decided before need not hold then.
+        alone = replace(state, limits=0, decided=frozenset())
+        rest = (*before, *arguments[place + 1 :])
+        following = callables.enter(walk, value, base, rest, named, alone)
+        if following is None and value.name.startswith("ws."):
+            following = walk.situation(Call(value.name, Thing("ws"), (), {}, alone, 0))
+        if following is not None:
+            ways = [replace(after, limits=state.limits, decided=state.decided) for _, after in following]
+            return [(Thing("timer"), way) for way in ways]
     return [(Thing("timer"), state)]
 
 
@@ -221,6 +256,8 @@ def _classes(walk: Walk, name: str) -> Known:
 
 
 def _builtin(walk: Walk, name: str, arguments: tuple[Value, ...], state: State) -> list[Outcome]:
+    if name == "super":
+        return [(Thing(f"super.{walk.owner or walk.code.adapter}"), state)]
     if name == "getattr" and len(arguments) > 1 and isinstance(arguments[1], Known):
         found: list[Outcome] = list(expressions.attribute(walk, arguments[0], str(arguments[1].value), state))
         return found

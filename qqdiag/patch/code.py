@@ -9,7 +9,8 @@ from functools import cached_property, lru_cache
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
-from qqdiag.patch.values import Known, Thing, Value
+from qqdiag.patch.constants import computed_of, constants_of, dotted, read_import
+from qqdiag.patch.values import Thing, Value
 
 
 @dataclass(eq=False)
@@ -23,6 +24,9 @@ class Function:
     defaults: Mapping[str, cst.BaseExpression]
     is_property: bool
     is_static: bool
+    positional: int = 0  # how many of the parameters are taken by position
+    is_generator: bool = False
+    decorators: tuple[cst.BaseExpression, ...] = ()  # those that are not Python's own, the outermost first
     calls: frozenset[str] = frozenset()  # names of what it calls: `self._open()` and `_open()` are both `_open`
     marks: frozenset[str] = frozenset()  # names that it calls, reads or sets
 
@@ -37,7 +41,12 @@ class Code:
     methods: dict[tuple[str, str], Function] = field(default_factory=dict)
     imported: dict[str, str] = field(default_factory=dict)
     constants: dict[str, Value] = field(default_factory=dict)
+    computed: dict[str, cst.BaseExpression] = field(default_factory=dict)  # what the module sets, but for constants
     attributes: dict[str, dict[str, Value]] = field(default_factory=dict)  # constants of a class
+    made: dict[tuple[str, str], cst.BaseExpression] = field(default_factory=dict)  # a class's other attributes
+    worked_out: dict[cst.CSTNode, Value | None] = field(default_factory=dict)  # values of those, and of decorators
+    inner: dict[cst.CSTNode, Function] = field(default_factory=dict)  # functions inside functions, and lambdas
+    reached_by: dict[Function, frozenset[str]] = field(default_factory=dict)
     adapter: str = ""
     changed: dict[cst.CSTNode, frozenset[str]] = field(default_factory=dict)  # by block: the fields that it sets
 
@@ -90,7 +99,8 @@ class Code:
         while waiting:
             function = waiting.pop()
             marks |= function.marks
-            for name in sorted(function.calls - seen):
+            handed_on = {name for name in function.marks if name in self.functions}
+            for name in sorted((function.calls | handed_on) - seen):
                 seen.add(name)
                 called = self.resolve(name)
                 waiting += [called] if called is not None else []
@@ -98,19 +108,42 @@ class Code:
 
     @cached_property
     def assigned(self) -> frozenset[str]:
-        """Attributes that some method sets."""
-        targets = (
-            node.target
-            for function in self.everything()
-            for node in nodes(function.node.body)
-            if isinstance(node, cst.AssignTarget | cst.AugAssign | cst.AnnAssign)
-        )
+        """Attributes that some method sets, or changes in place."""
+        targets: list[cst.CSTNode] = []
+        for function in self.everything():
+            for node in all_nodes(function.node.body):
+                if isinstance(node, cst.AssignTarget | cst.AugAssign | cst.AnnAssign):
+                    targets += _parts_of(node.target)
+                elif isinstance(node, cst.Attribute) and node.attr.value in CHANGERS:
+                    targets.append(node.value)
         return frozenset(target.attr.value for target in targets if isinstance(target, cst.Attribute))
+
+    def reach_of(self, function: Function) -> frozenset[str]:
+        """Also of a function inside another one."""
+        if function not in self.reached_by:
+            self.reached_by[function] = self.reached(function)
+        return self.reached_by[function]
 
     @cached_property
     def reach(self) -> dict[str, frozenset[str]]:
         """By function name."""
         return {function.name: self.reached(function) for function in self.everything()}
+
+
+# Methods of lists, sets, dicts and deques that change them.
+CHANGERS = frozenset(
+    (
+        *("append", "appendleft", "extend", "insert", "remove", "pop", "popleft", "clear"),
+        *("add", "discard", "update", "setdefault", "popitem"),
+    )
+)
+
+
+def _parts_of(target: cst.CSTNode) -> list[cst.CSTNode]:
+    """What an assignment changes: of `a.b, c[0] = …` both `a.b` and `c`."""
+    if isinstance(target, cst.Tuple | cst.List):
+        return [part for element in target.elements for part in _parts_of(element.value)]
+    return [target.value] if isinstance(target, cst.Subscript) else [target]
 
 
 def _builtin_bases(name: str) -> list[str]:
@@ -122,14 +155,7 @@ def _builtin_bases(name: str) -> list[str]:
     )
 
 
-def dotted(node: cst.CSTNode) -> str:
-    """`a.b.c` of a name or an attribute; empty for anything else."""
-    if isinstance(node, cst.Name):
-        return node.value
-    if isinstance(node, cst.Attribute):
-        base = dotted(node.value)
-        return f"{base}.{node.attr.value}" if base else ""
-    return ""
+INNER = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
 
 @lru_cache(maxsize=100_000)  # libcst finds the children of a node anew each time
@@ -139,12 +165,20 @@ def nodes(node: cst.CSTNode) -> tuple[cst.CSTNode, ...]:
     while waiting:
         one = waiting.pop()
         found.append(one)
-        if one is not node and isinstance(one, cst.FunctionDef | cst.ClassDef | cst.Lambda):
+        if one is not node and isinstance(one, INNER):
             continue
         waiting += reversed(
             [child for child in one.children if not isinstance(child, cst.BaseParenthesizableWhitespace)]
         )
     return tuple(found)
+
+
+def all_nodes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """A node and all below it, the functions inside a function too."""
+    for one in nodes(node):
+        yield one
+        if one is not node and isinstance(one, INNER):
+            yield from all_nodes(one.body)
 
 
 def read_code(module: cst.Module) -> Code:
@@ -165,6 +199,7 @@ def _read_block(code: Code, body: object) -> None:
             for small in statement.body:
                 read_import(small, code.imported)
                 code.constants.update(constants_of(small))
+                code.computed.update(computed_of(small))
         elif isinstance(statement, cst.If | cst.Try):
             _read_guarded(code, statement)
 
@@ -189,18 +224,24 @@ def _read_class(code: Code, node: cst.ClassDef) -> None:
         elif isinstance(statement, cst.SimpleStatementLine):
             for small in statement.body:
                 code.attributes[name].update(constants_of(small))
+                code.made.update({(name, one): value for one, value in computed_of(small).items()})
+
+
+OF_PYTHON = frozenset({"property", "cached_property", "functools.cached_property", "staticmethod", "classmethod"})
 
 
 def function_of(node: cst.FunctionDef, owner: str | None) -> Function:
     parameters = [*node.params.posonly_params, *node.params.params, *node.params.kwonly_params]
     decorators = {dotted(one.decorator) for one in node.decorators}
     called, marks = set[str](), set[str]()
-    for part in nodes(node.body):
+    for part in (one for whole in (node.body, *node.decorators) for one in all_nodes(whole)):
         if isinstance(part, cst.Attribute):
             marks.add(part.attr.value)
             called.add(part.attr.value)  # a property is called without brackets
         elif isinstance(part, cst.Name):
             marks.add(part.value)
+        elif isinstance(part, cst.With):
+            marks |= {f"with {one.item.attr.value}" for one in part.items if isinstance(one.item, cst.Attribute)}
         if isinstance(part, cst.Call) and isinstance(part.func, cst.Name):
             called.add(part.func.value)
     return Function(
@@ -211,55 +252,12 @@ def function_of(node: cst.FunctionDef, owner: str | None) -> Function:
         {one.name.value: one.default for one in parameters if one.default is not None},
         bool(decorators & {"property", "cached_property", "functools.cached_property"}),
         "staticmethod" in decorators,
+        len(node.params.posonly_params) + len(node.params.params),
+        any(isinstance(part, cst.Yield) for part in nodes(node.body)),
+        tuple(one.decorator for one in node.decorators if dotted(one.decorator) not in OF_PYTHON),
         frozenset(called),
         frozenset(marks),
     )
-
-
-def read_import(node: cst.CSTNode, imported: dict[str, str]) -> None:
-    """Adds what an import statement binds: the name, and what it stands for."""
-    if isinstance(node, cst.Import):
-        for alias in node.names:
-            name = dotted(alias.name)
-            bound = alias.asname.name if alias.asname else None
-            if isinstance(bound, cst.Name):
-                imported[bound.value] = name
-            else:
-                imported[name.split(".")[0]] = name.split(".")[0]
-    elif isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
-        module = dotted(node.module) if node.module else ""
-        for alias in node.names:
-            name = dotted(alias.name)
-            bound = alias.asname.name if alias.asname else None
-            imported[bound.value if isinstance(bound, cst.Name) else name] = f"{module}.{name}"
-
-
-def constants_of(node: cst.CSTNode) -> dict[str, Value]:
-    """`NAME = 3` and `NAME: int = 3`."""
-    if isinstance(node, cst.Assign):
-        targets = [target.target for target in node.targets]
-    elif isinstance(node, cst.AnnAssign):
-        targets = [node.target]
-    else:
-        return {}
-    value = literal(node.value)
-    names = [target.value for target in targets if isinstance(target, cst.Name)]
-    return dict.fromkeys(names, value) if value is not None else {}
-
-
-def literal(node: cst.CSTNode | None) -> Value | None:
-    """The value of a constant expression."""
-    if isinstance(node, cst.Integer | cst.Float):
-        return Known(node.evaluated_value)
-    if isinstance(node, cst.SimpleString | cst.ConcatenatedString):
-        return Known(node.evaluated_value)
-    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus):
-        value = literal(node.expression)
-        return Known(-value.value) if isinstance(value, Known) and isinstance(value.value, int | float) else None
-    if isinstance(node, cst.Name):
-        named = {"True": True, "False": False, "None": None}
-        return Known(named[node.value]) if node.value in named else None
-    return None
 
 
 def thing_of(code: Code, name: str) -> Thing | None:

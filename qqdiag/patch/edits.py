@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from qqdiag.model import Say
-from qqdiag.patch.code import Code, dotted
+from qqdiag.patch.code import Code
+from qqdiag.patch.constants import dotted
 from qqdiag.patch.judged import Refused
 
 SHORT = 60  # characters of the arguments of a call that stands in one line

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from qqdiag.patch import expressions, operations
-from qqdiag.patch.code import Code, dotted, nodes
+from qqdiag.patch.code import Code, nodes
+from qqdiag.patch.constants import dotted
 from qqdiag.patch.endings import Call, Ending, stopped
 from qqdiag.patch.values import (
     NONE,

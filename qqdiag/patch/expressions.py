@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from qqdiag.patch import calls, operations
-from qqdiag.patch.code import Code, dotted, literal, thing_of
+from qqdiag.patch import callables, calls, collected, operations, tasks
+from qqdiag.patch.code import thing_of
+from qqdiag.patch.constants import dotted, literal
 from qqdiag.patch.values import (
     NONE,
     SELF,
@@ -37,7 +38,7 @@ def default(walk: Walk, node: cst.BaseExpression) -> Value:
     """A parameter's default, when it is a constant."""
     found = literal(node)
     if found is None and isinstance(node, cst.Name):
-        found = walk.code.constants.get(node.value)
+        found = walk.code.constants.get(node.value) or worked_out(walk, walk.code.computed.get(node.value))
     return found or Unknown()
 
 
@@ -95,7 +96,7 @@ def _name(walk: Walk, node: cst.Name, state: State) -> list[Outcome]:
     name = node.value
     if name in state.locals:
         return [(state.locals[name], state)]
-    constant = literal(node) or walk.code.constants.get(name)
+    constant = literal(node) or walk.code.constants.get(name) or worked_out(walk, walk.code.computed.get(name))
     if constant is not None:
         return [(constant, state)]
     thing = thing_of(walk.code, name)
@@ -126,10 +127,10 @@ def attribute(walk: Walk, base: Value, name: str, state: State) -> list[Outcome]
             return walk.inline(method, state, (SELF,), {})
         if method is not None:
             return [(Thing(f"self.{name}"), state)]
-        constant = None if name in walk.code.assigned else _class_constant(walk.code, walk.code.adapter, name)
+        constant = None if name in walk.code.assigned else _class_constant(walk, walk.code.adapter, name)
         return [(constant or Unknown(frozenset({name})), state)]
     if base.name.startswith("class:"):
-        constant = _class_constant(walk.code, base.name.removeprefix("class:"), name)
+        constant = _class_constant(walk, base.name.removeprefix("class:"), name)
         return [(constant or Thing(f"{base.name}.{name}"), state)]
     if base.name == "ws" and name in _BELOW:
         return [(Thing(f"ws.{name}"), state)]
@@ -142,18 +143,34 @@ _BELOW = frozenset({"_response", "_writer", "_conn", "transport"})  # ways to it
 _ROLES = frozenset({"ws", "session", "listener task", "message"})
 
 
-def _class_constant(code: Code, owner: str, name: str) -> Value | None:
+def _class_constant(walk: Walk, owner: str, name: str) -> Value | None:
+    code = walk.code
     for one in code.lineage(owner):
         if name in code.attributes.get(one, {}):
             return code.attributes[one][name]
+        if (one, name) in code.made:
+            return worked_out(walk, code.made[one, name])
     return None
+
+
+def worked_out(walk: Walk, node: cst.BaseExpression | None) -> Value | None:
+    """What a module or a class sets where it is loaded: sets of codes, tables, numbers that are calculated."""
+    if node is None:
+        return None
+    known = walk.code.worked_out
+    if node not in known:
+        known[node] = None  # one that is made of itself
+        found = results(walk.alone(), node, State())
+        value = found[0][0] if len(found) == 1 else None
+        known[node] = value if isinstance(value, Known | Several | Table) else None
+    return known[node]
 
 
 def _await(walk: Walk, node: cst.Await, state: State) -> list[Outcome]:
     return [
         outcome
         for value, after in results(walk, node.expression, state)
-        for outcome in ([(value, after)] if isinstance(value, Raised | Forever) else calls.finished(walk, value, after))
+        for outcome in ([(value, after)] if isinstance(value, Raised | Forever) else tasks.finished(walk, value, after))
     ]
 
 
@@ -232,21 +249,8 @@ def _named(walk: Walk, node: cst.NamedExpr, state: State) -> list[Outcome]:
     ]
 
 
-def _several(walk: Walk, node: cst.Tuple | cst.List | cst.Set, state: State) -> list[Outcome]:
-    if any(isinstance(one, cst.StarredElement) for one in node.elements):
-        return [(Unknown(), state)]
-    values = [one.value for one in node.elements]
-    return combined(walk, values, state, lambda items, after: [(Several(tuple(items)), after)])
-
-
-def _table(walk: Walk, node: cst.Dict, state: State) -> list[Outcome]:
-    elements = [one for one in node.elements if isinstance(one, cst.DictElement)]
-
-    def made(values: list[Value], after: State) -> list[Outcome]:
-        pairs = zip(values[::2], values[1::2], strict=True)
-        return [(Table(tuple((key.value, value) for key, value in pairs if isinstance(key, Known))), after)]
-
-    return combined(walk, [part for one in elements for part in (one.key, one.value)], state, made)
+def _lambda(walk: Walk, node: cst.Lambda, state: State) -> list[Outcome]:
+    return [(callables.closure(walk.code, node, state), state)]
 
 
 def _subscript(walk: Walk, node: cst.Subscript, state: State) -> list[Outcome]:
@@ -263,6 +267,7 @@ def _subscript(walk: Walk, node: cst.Subscript, state: State) -> list[Outcome]:
     return combined(walk, [node.value, index.value], state, made)
 
 
+# collected and this module import each other: its functions are looked up when they are called.
 _KINDS: dict[type, Callable[..., list[Outcome]]] = {
     cst.Name: _name,
     cst.Attribute: _attribute,
@@ -273,9 +278,13 @@ _KINDS: dict[type, Callable[..., list[Outcome]]] = {
     cst.BinaryOperation: _binary,
     cst.IfExp: _choice,
     cst.NamedExpr: _named,
-    cst.Tuple: _several,
-    cst.List: _several,
-    cst.Set: _several,
-    cst.Dict: _table,
+    cst.Tuple: lambda *given: collected.several(*given),
+    cst.List: lambda *given: collected.several(*given),
+    cst.Set: lambda *given: collected.several(*given),
+    cst.Dict: lambda *given: collected.table_of(*given),
     cst.Subscript: _subscript,
+    cst.ListComp: lambda *given: collected.comprehension(*given),
+    cst.SetComp: lambda *given: collected.comprehension(*given),
+    cst.GeneratorExp: lambda *given: collected.comprehension(*given),
+    cst.Lambda: _lambda,
 }

@@ -66,13 +66,23 @@ def _contains(many: Value, one: Value) -> bool | None:
 def calculate(operator: cst.BaseBinaryOp, left: Value, right: Value) -> Value:
     """`left operator right`; what is not known stays unknown."""
     if isinstance(left, Several) and isinstance(right, Several):
-        return Several((*left.items, *right.items))
+        return _many(operator, left, right)
     if isinstance(left, Known) and isinstance(right, Known):
         try:
             made = _ARITHMETIC[type(operator)](left.value, right.value)
         except (TypeError, KeyError, ValueError):
             return Unknown(about(left, right))
         return Known(made) if len(str(made)) < _LONGEST else Unknown()
+    return Unknown(about(left, right))
+
+
+def _many(operator: cst.BaseBinaryOp, left: Several, right: Several) -> Value:
+    """`+` of lists, and `|`, `-`, `&` of sets."""
+    if isinstance(operator, cst.Add | cst.BitOr):
+        return Several((*left.items, *right.items))
+    if isinstance(operator, cst.Subtract | cst.BitAnd):
+        wanted = isinstance(operator, cst.BitAnd)
+        return Several(tuple(one for one in left.items if (one in right.items) == wanted))
     return Unknown(about(left, right))
 
 
@@ -84,6 +94,13 @@ def builtin(name: str, arguments: tuple[Value, ...]) -> Value:
         return Unknown(about(first)) if known is None else Known(known)
     if name in ("frozenset", "set", "tuple", "list") and (first is None or isinstance(first, Several)):
         return first or Several(())
+    if name == "range" and all(isinstance(one, Known) and isinstance(one.value, int) for one in arguments):
+        return _range([one.value for one in arguments if isinstance(one, Known)])
+    if name == "fromkeys" and isinstance(first, Several):
+        value = arguments[1] if len(arguments) > 1 else Known(None)
+        return Table(tuple((one.value, value) for one in first.items if isinstance(one, Known)))
+    if name in ("min", "max") and len(arguments) > 1:
+        return _extreme(name, arguments)
     if name == "isinstance" and len(arguments) == 2:
         return _is_instance(arguments[0], arguments[1])
     if name in _SIMPLE and isinstance(first, Known):
@@ -92,6 +109,21 @@ def builtin(name: str, arguments: tuple[Value, ...]) -> Value:
         except (TypeError, ValueError):
             return Unknown()
     return Unknown(about(*arguments))
+
+
+def _range(numbers: list[Any]) -> Value:
+    try:
+        many = range(*numbers)
+    except (TypeError, ValueError):
+        return Unknown()
+    return Several(tuple(Known(one) for one in many)) if len(many) < _LONGEST else Unknown()
+
+
+def _extreme(name: str, arguments: tuple[Value, ...]) -> Value:
+    known = [one.value for one in arguments if isinstance(one, Known) and isinstance(one.value, int | float)]
+    if len(known) < len(arguments):
+        return Unknown(about(*arguments))
+    return Known(min(known) if name == "min" else max(known))
 
 
 def _is_instance(value: Value, kinds: Value) -> Value:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from qqdiag.model import Say
-from qqdiag.patch.code import dotted, nodes
+from qqdiag.patch.code import nodes
+from qqdiag.patch.constants import dotted
 from qqdiag.patch.edits import Editor
 from qqdiag.patch.endings import Ending
 from qqdiag.patch.judged import Adapter, Judged, Place, Refused, has_unless

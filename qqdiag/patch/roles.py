@@ -9,7 +9,8 @@ import libcst as cst
 
 from qqdiag.model import Say
 from qqdiag.patch.calls import TASKS
-from qqdiag.patch.code import Code, Function, dotted, nodes
+from qqdiag.patch.code import Code, Function, nodes
+from qqdiag.patch.constants import dotted
 from qqdiag.patch.values import Known
 
 

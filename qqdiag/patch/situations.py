@@ -132,7 +132,7 @@ def follow(
     walk = Walk(
         code,
         library,
-        lambda called: wanted is None or called.is_property or bool(code.reach[called.name] & wanted),
+        lambda called: wanted is None or called.is_property or bool(code.reach_of(called) & wanted),
         frozenset(told.fields),
     )
     return walk.from_start(function, told)

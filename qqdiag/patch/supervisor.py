@@ -5,7 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from qqdiag.model import Say
-from qqdiag.patch.code import Function, dotted, nodes
+from qqdiag.patch.code import Function, nodes
+from qqdiag.patch.constants import dotted
 from qqdiag.patch.edits import Editor, inner
 from qqdiag.patch.finding import everywhere, statement_of
 from qqdiag.patch.judged import HAS, Adapter, Judged, Place, Refused, lacks

@@ -21,6 +21,20 @@ class Thing:
 
 
 @dataclass(frozen=True)
+class Made(Thing):
+    """Something that the code makes of a function; `name` says what.
+
+    `closure`: a function inside another one, a lambda, or one without its decorators; `given` holds what was known
+    where it stands. `partial`: of `function`, with the arguments `given`. `coroutine`: of a call that nobody has
+    awaited yet, with its arguments; it runs when somebody does. `task`: of the coroutine `function`.
+    """
+
+    function: Hashable = None  # a code.Function, or the value that a partial or a task was made of
+    given: tuple[tuple[str | int, Value], ...] = ()  # by name, or by position
+    kept: Hashable = None  # the closure that a coroutine is a call of; what a partial is a method of
+
+
+@dataclass(frozen=True)
 class Several:
     """A tuple, list or set of which the elements are known."""
 
@@ -96,7 +110,8 @@ class State:
         if self.only is not None and kind not in self.only:
             return self
         event = Event(kind, detail, line, value, self.limits > 0, self.decided)
-        return replace(self, events=(*self.events, event)) if event not in self.events[-8:] else self
+        known = self.events[-8:] if self.only is None else self.events
+        return replace(self, events=(*self.events, event)) if event not in known else self
 
     def looked_at(self, names: frozenset[str]) -> State:
         """After a test of something that was made from `names`."""

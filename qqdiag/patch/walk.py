@@ -14,13 +14,17 @@ from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
-from qqdiag.patch import calls, effects, expressions
-from qqdiag.patch.code import Code, Function, dotted, read_import
+from qqdiag.patch import callables, calls, effects, expressions, managers, tasks
+from qqdiag.patch.code import Code, Function
+from qqdiag.patch.constants import dotted, read_import
 from qqdiag.patch.endings import Ending, Outcome, Situation, distinct, distinct_endings, stopped
-from qqdiag.patch.values import NONE, SELF, Forever, Known, Raised, Result, Several, State, Thing, Unknown, Value
+from qqdiag.patch.values import NONE, SELF, Forever, Known, Made, Raised, Result, Several, State, Thing, Unknown, Value
 
 BUDGET = 60_000  # statements that are looked at in one situation
 DEPTH = 9  # calls within calls
+
+
+Handlers = Sequence[cst.ExceptHandler] | Sequence[cst.ExceptStarHandler]
 
 
 class Undecided(Exception):
@@ -38,6 +42,15 @@ class Walk:
     stack: list[str] = field(default_factory=list)
     spent: int = 0
 
+    def alone(self) -> Walk:
+        """For what the module does where it is loaded."""
+        return Walk(self.code, lambda _: None)
+
+    @property
+    def owner(self) -> str:
+        """The class of the method that is followed."""
+        return next((name for name, method in self.code.methods if method == self.stack[-1]), "") if self.stack else ""
+
     def from_start(self, function: Function, state: State, *arguments: Value) -> list[Ending]:
         """Every way through a function from its first line, as its endings.
 
@@ -47,30 +60,39 @@ class Walk:
         return self.run(function, state, own, {})
 
     def run(
-        self, function: Function, state: State, arguments: Sequence[Value], named: dict[str, Value]
+        self,
+        function: Function,
+        state: State,
+        arguments: Sequence[Value],
+        named: dict[str, Value],
+        known: Iterable[tuple[str, Value]] = (),
     ) -> list[Ending]:
-        bound: dict[str, Value] = {
-            name: expressions.default(self, default) for name, default in function.defaults.items()
-        }
-        bound.update(zip(function.parameters, arguments, strict=False))
-        bound.update({name: value for name, value in named.items() if name in function.parameters})
-        for name in function.parameters:
-            bound.setdefault(name, Unknown(frozenset({name})))
+        """:param known: the names of the function around it"""
+        bound = dict(known)
+        bound.update({name: expressions.default(self, default) for name, default in function.defaults.items()})
+        callables.bind(function, bound, arguments, named)
         self.stack.append(function.name)
         endings = self.block(function.node.body, replace(state, locals=bound))
         self.stack.pop()
         return endings
 
     def inline(
-        self, function: Function, state: State, arguments: Sequence[Value], named: dict[str, Value]
+        self,
+        function: Function,
+        state: State,
+        arguments: Sequence[Value],
+        named: dict[str, Value],
+        kept: Made | None = None,
     ) -> list[Outcome]:
-        """A call of a function of this module, as its results."""
-        if function.name in self.stack or len(self.stack) >= DEPTH or not self.follow(function):
-            for value in arguments:  # a coroutine that is handed on is run, without a deadline that is known
-                [(_, state)] = calls.finished(self, value, state)
-            return [(Unknown(), state)]
+        """A call of a function of this module, as its results; `kept`: as a closure."""
+        wanted = kept is not None or self.follow(function)  # a closure may lead to whatever it keeps
+        if function.name in self.stack or len(self.stack) >= DEPTH or not wanted:
+            # A coroutine that is handed on is run, without a deadline that is known.
+            given = Several(tuple(callables.coroutines(arguments)))
+            return [(Unknown(), after) for _, after in tasks.finished(self, given, state)]
         found: list[Outcome] = []
-        for ending in self.run(function, state, arguments, named):
+        known = [(str(name), value) for name, value in kept.given] if kept is not None else []
+        for ending in self.run(function, state, arguments, named, known):
             after = replace(ending.state, locals=state.locals, limits=state.limits)
             result: Result = ending.value if ending.how in ("return", "raise") else NONE
             found.append((Forever() if ending.how == "again" else result, after))
@@ -96,13 +118,15 @@ class Walk:
             return self.branch(node, state)
         if isinstance(node, cst.While | cst.For):
             return self.loop(node, state)
-        if isinstance(node, cst.Try):
+        if isinstance(node, cst.Try | cst.TryStar):
             return self.attempt(node, state)
         if isinstance(node, cst.With):
-            return self.within(node, list(node.items), state)
+            return managers.within(self, node, list(node.items), state)
         if isinstance(node, cst.Match):
             return self.match(node, state)
-        if isinstance(node, cst.FunctionDef | cst.ClassDef):
+        if isinstance(node, cst.FunctionDef):
+            return [Ending("on", state.put(node.name.value, callables.closure(self.code, node, state)))]
+        if isinstance(node, cst.ClassDef):
             return [Ending("on", state.put(node.name.value, Unknown(frozenset({node.name.value}))))]
         return [Ending("on", state)]
 
@@ -219,7 +243,7 @@ class Walk:
                 fields[of, name] = Unknown(frozenset({name}))
         return replace(state, fields=fields)
 
-    def attempt(self, node: cst.Try, state: State) -> list[Ending]:
+    def attempt(self, node: cst.Try | cst.TryStar, state: State) -> list[Ending]:
         found: list[Ending] = []
         for ending in self.block(node.body, state):
             if ending.how == "raise":
@@ -237,7 +261,7 @@ class Walk:
                 found.append(replace(ending, state=last.state) if last.how == "on" else last)
         return found
 
-    def handled(self, handlers: Sequence[cst.ExceptHandler], ending: Ending, before: State) -> list[Ending]:
+    def handled(self, handlers: Handlers, ending: Ending, before: State) -> list[Ending]:
         assert isinstance(ending.value, Raised)
         found: list[Ending] = []
         for handler in handlers:
@@ -252,23 +276,6 @@ class Walk:
             if caught:
                 return found
         return [*found, ending]
-
-    def within(self, node: cst.With, items: list[cst.WithItem], state: State) -> list[Ending]:
-        """`with` with its items one after the other: a deadline bounds what is inside."""
-        if not items:
-            return self.block(node.body, state)
-        found: list[Ending] = []
-        for value, after in expressions.results(self, items[0].item, state):
-            if isinstance(value, Raised | Forever):
-                found.append(stopped(value, after, self.code.line(node)))
-                continue
-            limited = replace(after, limits=after.limits + (value == Thing("deadline")))
-            if items[0].asname is not None and isinstance(items[0].asname.name, cst.Name):
-                limited = limited.put(items[0].asname.name.value, value)
-            for ending in self.within(node, items[1:], limited):
-                left = replace(ending, state=replace(ending.state, limits=after.limits))
-                found.append(_suppressed(left, value))
-        return found
 
     def match(self, node: cst.Match, state: State) -> list[Ending]:
         found: list[Ending] = []
@@ -287,11 +294,3 @@ class Walk:
                     break
             found += [Ending("on", after)] if is_open else []
         return found
-
-
-def _suppressed(ending: Ending, manager: Value) -> Ending:
-    """`with contextlib.suppress(…)` ends what it names."""
-    if ending.how == "raise" and isinstance(manager, Several) and isinstance(ending.value, Raised):
-        names = {one.name.rpartition(".")[2].removeprefix("class:") for one in manager.items if isinstance(one, Thing)}
-        return Ending("on", ending.state) if names & {*ending.value.classes} else ending
-    return ending
