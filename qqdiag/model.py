@@ -158,6 +158,11 @@ class Say:
         return f"Say({self.template!r})"
 
 
+def times(count: int) -> Say:
+    """`once`, `3 times`. Other words are put before their number: `tasks: 1`."""
+    return Say("once") if count == 1 else Say("{count} times", count=count)
+
+
 class Missing(msgspec.Struct, frozen=True, tag="missing"):
     """Evidence that could not be had: why, and what to type to get it."""
 

@@ -90,7 +90,7 @@ def tally(folder: Path, progress: Callable[[str], None]) -> Tally:
             unread += 1
     if not reports:
         raise UsageError(
-            Say("the folder holds no capture and no report that can be read ({count} others)", count=unread),
+            Say("the folder holds no capture and no report that can be read (others: {count})", count=unread),
             Say("give the folder of `qqdiag watch`, or of files made by: qqdiag report PID --format json"),
         )
     return Tally(_rows(reports), len(reports), unread)

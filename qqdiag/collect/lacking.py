@@ -29,17 +29,19 @@ def with_files(error: NotReadable, originals: Originals) -> NotReadable:
 def _sentence(reason: str, count: int, file: Path) -> Say:
     if reason == "gone":
         return Say(
-            "{count} files that the process had mapped are not here, {file} for one; --sysroot says where they are",
+            "files that the process had mapped are not here ({count}), {file} for one; --sysroot says where they are",
             count=count,
             file=file,
         )
     if reason == "other":
         return Say(
-            "{count} files are not of the build in the core and were not used, {file} for one; "
+            "files that are not of the build in the core were not used ({count}), {file} for one; "
             "--sysroot says where the others are",
             count=count,
             file=file,
         )
     return Say(
-        "the core does not say of which build {count} files were: not used, {file} for one", count=count, file=file
+        "the core does not say of which build some files were ({count}): not used, {file} for one",
+        count=count,
+        file=file,
     )

@@ -120,7 +120,7 @@ def agree(one: Parts, two: Parts) -> Parts | None:
     if changed > CHANGED * len(after.tasks):
         return None
     if changed:
-        doubt = Say("{count} tasks changed while they were read without a pause and are left out", count=changed)
+        doubt = Say("tasks that changed while they were read without a pause, and are left out: {count}", count=changed)
         after = replace(after, doubts=[*after.doubts, doubt], complete=False)
     return replace(after, tasks=tasks, locals=_of_tasks(after, tasks)), two[1]
 

@@ -23,7 +23,8 @@ def as_here(sample: Sample) -> Sample:
     here = _by_own_id(process)
     unknown = sum(thread.native_id is not None and thread.native_id not in here for thread in python.threads)
     doubt = Say(
-        "{count} threads were new when they were read: their ids outside of the container are unknown", count=unknown
+        "threads that were new when they were read: {count}; their ids outside of the container are unknown",
+        count=unknown,
     )
     return replace(
         sample,

@@ -90,7 +90,7 @@ def timers(runtime: Runtime, loop: int, doubts: list[Say]) -> list[Timer]:
         if timer is not None:
             found.append(timer)
     if unreadable:
-        doubts.append(Say("{count} timers could not be read.", count=unreadable))
+        doubts.append(Say("Timers that could not be read: {count}.", count=unreadable))
     return sorted(found, key=lambda timer: timer.when_at)
 
 

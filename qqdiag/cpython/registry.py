@@ -125,7 +125,7 @@ def _referents(runtime: Runtime, references: list[int], doubts: list[Say]) -> li
         if task is not None:
             found[task] = None
     if odd:
-        doubts.append(Say("{count} entries of the set of all tasks lead to no task of their own.", count=odd))
+        doubts.append(Say("Entries of the set of all tasks that lead to no task of their own: {count}.", count=odd))
     return list(found)
 
 

@@ -29,7 +29,7 @@ def of_loop(runtime: Runtime, loop: int, doubts: list[Say]) -> list[Transport]:
         except Unreadable:
             unreadable += 1
     if unreadable:
-        doubts.append(Say("{count} transports could not be read.", count=unreadable))
+        doubts.append(Say("Transports that could not be read: {count}.", count=unreadable))
     return found
 
 

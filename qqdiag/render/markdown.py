@@ -16,7 +16,7 @@ from qqdiag.report.document import Section
 from qqdiag.report.order import rank
 
 LONGEST = 60_000  # characters; GitHub refuses bodies over 65,536
-_VERDICT_LINES = 12
+_BODY_LINES = 11  # below the verdict's own
 _LARGEST = LONGEST // 2  # of one section: so that it does not leave all others out
 _RESERVE = 300
 _FRAME = 200  # characters around the lines of a fold
@@ -33,7 +33,8 @@ def text(redacted: Redacted) -> str:
         head.insert(0, f"**{PRIVATE}**\n")
     foot = " ".join(footer(redacted)) + "\n"
     room = LONGEST - _RESERVE - sum(len(part) + 1 for part in (*head, foot))
-    sections = sorted(redacted.report.sections, key=lambda section: rank(section.id))
+    below = [section for section in redacted.report.sections if not _is_all_above(section)]
+    sections = sorted(below, key=lambda section: rank(section.id))
     return "\n".join([*head, *_folds(sections, room), foot])
 
 
@@ -50,9 +51,13 @@ def _verdict(redacted: Redacted) -> str:
     for section in redacted.report.sections:
         if section.id == "evidence":
             body = [line.text for line in section_lines(section)]
-            room = _VERDICT_LINES - 1
-            lines += body if len(body) <= room else [*body[: room - 2], "  ...", body[-1]]
+            lines += body if _is_all_above(section) else [*body[: _BODY_LINES - 2], "  ...", body[-1]]
     return fenced(lines)
+
+
+def _is_all_above(section: Section[Shown]) -> bool:
+    """Whether the verdict's block has all of it: it is not said again below."""
+    return section.id == "evidence" and len(section_lines(section)) <= _BODY_LINES
 
 
 def _folds(sections: list[Section[Shown]], room: int) -> list[str]:

@@ -81,7 +81,7 @@ def _synchronizer(known: Causes, lock: Lock, kind: str) -> Say:
     if kind == "queue":
         if not lock.value:
             return Say("waits for an item in a {type}, which is empty", type=lock.type)
-        return Say("waits for room in a {type} with {count} items", type=lock.type, count=lock.value)
+        return Say("waits for room in a {type} (items: {count})", type=lock.type, count=lock.value)
     if lock.locked is False:
         return Say("waits for a {type} that is free: it is about to get it", type=lock.type)
     if not lock.holders:
@@ -92,7 +92,7 @@ def _synchronizer(known: Causes, lock: Lock, kind: str) -> Say:
 def names_of(known: Causes, tasks: list[int]) -> Say:
     """`Task-1, Task-2, Task-3 and 4 more`."""
     named = [known.tasks[address].name for address in tasks[:_MOST_NAMES] if address in known.tasks]
-    text = Say("{count} tasks", count=len(tasks))
+    text = Say("a task") if len(tasks) == 1 else Say("{count} tasks", count=len(tasks))
     for index, name in enumerate(named):
         text = Say("{before}, {name}", before=text, name=name) if index else Say("{name}", name=name)
     hidden = len(tasks) - len(named)

@@ -24,7 +24,7 @@ def older_lines(file: LogFile) -> list[Line[Cell]]:
     lines: list[Line[Cell]] = []
     if aside := file.older[1:]:
         events = sum(part.events for part in aside)
-        text = Say("{count} older logs of it, with {events} events", count=len(aside), events=events)
+        text = Say("older logs of it: {count}, with events: {events}", count=len(aside), events=events)
         lines.append(Line(text, 1, Mark.DIM))
     if unread := sum(part.unread for part in file.older):
         text = Say("{size} before that were not looked at", size=Bytes(unread))

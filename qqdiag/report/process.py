@@ -99,7 +99,7 @@ def _python(python: Python) -> Line[Cell]:
 
 def _monitor(pid: int, monitor: Monitor) -> Line[Cell]:
     text = Say(
-        "it runs aiomonitor {version} on port {port}, which lists {count} tasks: qqdiag attach {pid}",
+        "it runs aiomonitor {version} on port {port}, which lists its tasks ({count}): qqdiag attach {pid}",
         version=monitor.version,
         port=monitor.web_port,
         count=len(monitor.tasks),

@@ -39,7 +39,7 @@ def version_lines(snapshot: Snapshot) -> list[Line[Cell]]:
 
 
 def _command_line(settings: Settings) -> Line[Cell]:
-    text = Say("started with {count} arguments", count=settings.arguments)
+    text = Say("arguments that it was started with: {count}", count=settings.arguments)
     if settings.module is not None:
         text = Say("{text}, as module {module}", text=text, module=settings.module)
     if settings.options:

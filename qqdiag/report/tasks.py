@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from qqdiag.finding import Diagnosis
-from qqdiag.model import Say, Seconds
+from qqdiag.model import Say, Seconds, times
 from qqdiag.report import variables
 from qqdiag.report.ages import ages, cancellations, scopes
 from qqdiag.report.causes import Causes, cause, causes, names_of
@@ -85,7 +85,7 @@ def _loop(drawing: _Drawing, loop: Loop) -> Line[Cell]:
     if current is not None:
         doing = Say("running {task}", task=current.name)
     elif loop.ready:
-        doing = Say("{count} callbacks ready", count=loop.ready)
+        doing = Say("callbacks ready: {count}", count=loop.ready)
     else:
         doing = Say("nothing ready") if loop.ready == 0 else Say("its queue is C's and cannot be seen")
     text = Say("loop {type}: {doing}, {timers}", type=loop.type, doing=doing, timers=_timers(drawing.python, loop))
@@ -149,7 +149,7 @@ def _heading(drawing: _Drawing, task: Task, depth: int, group: Group | None) -> 
     guilty = task.address in drawing.culprits
     name: Say = Say("{name}, {state}", name=task.name, state=task.state)
     if task.cancelling:
-        name = Say("{name}, asked {count} times to cancel", name=name, count=task.cancelling)
+        name = Say("{name}, asked {times} to cancel", name=name, times=times(task.cancelling))
     if group is not None and len(group.tasks) > 1:
         others = group.tasks[1:4]
         name = Say("{count} x {first}; as {others}", count=len(group.tasks), first=name, others=_names(others, group))
@@ -194,7 +194,7 @@ def _group(drawing: _Drawing, task: Task, depth: int) -> None:
     started = [one for one in below(drawing.tasks, task) if one.address not in waited and unfinished(one)]
     if not started:
         return
-    drawing.lines.append(Line(Say("has {count} tasks in groups that it has not left", count=len(started)), depth + 1))
+    drawing.lines.append(Line(Say("tasks in groups that it has not left: {count}", count=len(started)), depth + 1))
     for other in sorted(started, key=number)[:_MOST_GROUPS]:
         if depth < _DEEPEST and len(drawing.lines) < _MOST_LINES:
             if other.address in drawing.drawn:

@@ -56,7 +56,7 @@ def _finding(view: View, logs: Logs, refused: list[LogEvent]) -> Finding:
         summary=summary,
         evidence=tuple(_evidence(view, logs, refused)),
         ruled_out=(
-            RuledOut("reconnecting", Say("{count} attempts never came as far as the network", count=count)),
+            RuledOut("reconnecting", Say("attempts that never came as far as the network: {count}", count=count)),
             RuledOut("fatal-close", Say("no connection was made that a service could close")),
         ),
     )

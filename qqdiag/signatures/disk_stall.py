@@ -8,7 +8,7 @@ write too, and is of no file system.
 from __future__ import annotations
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
-from qqdiag.model import Bytes, Missing, Percent, Say, Seconds, Word
+from qqdiag.model import Bytes, Missing, Percent, Say, Seconds, Word, times
 from qqdiag.snapshot import OsThread, Process
 from qqdiag.waits import ONE_SAMPLE, View
 from qqdiag.waits.disks import Stuck, possible, stuck
@@ -102,7 +102,7 @@ def _evidence(view: View, one: Stuck) -> list[Evidence]:
         wchan=word(thread.wchan),
     )
     apart = Seconds(one.between.seconds)
-    ran = Say("{count} times it gave up the CPU in {interval}", count=one.between.switches, interval=apart)
+    ran = Say("it gave up the CPU {times} in {interval}", times=times(one.between.switches), interval=apart)
     return [seen("process", text), seen("process", ran, "switches"), *_pressure(view)]
 
 
@@ -121,7 +121,7 @@ def _pressure(view: View) -> list[Evidence]:
 
 
 def _ruled_out(one: Stuck) -> tuple[RuledOut, ...]:
-    ran = Say("a thread of it would have run at each answer; it ran {count} times", count=one.between.switches)
+    ran = Say("a thread of it would have run at each answer; it ran {times}", times=times(one.between.switches))
     fell = [RuledOut("busy-disk", ran)]
     if one.known:
         fell.append(RuledOut("full-pipe", Say("it sleeps in {wchan}", wchan=word(one.between.now.wchan))))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from qqdiag.episodes import events_of
 from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
-from qqdiag.model import Missing, Say, Seconds
+from qqdiag.model import Missing, Say, Seconds, times
 from qqdiag.snapshot import LogEvent, Logs
 from qqdiag.waits import View
 
@@ -56,7 +56,7 @@ def _finding(lost: list[LogEvent]) -> Finding:
         confidence=Confidence.CERTAIN if again else Confidence.LIKELY,
         because=because,
         summary=Say(
-            "{count} sessions that could have been resumed were thrown away; what came in between is lost.",
+            "Sessions that could have been resumed were thrown away ({count}): what came in between is lost.",
             count=len(lost),
         ),
         evidence=tuple(_evidence(lost)),
@@ -65,7 +65,7 @@ def _finding(lost: list[LogEvent]) -> Finding:
 
 
 def _evidence(lost: list[LogEvent]) -> list[Evidence]:
-    text = Say("{count} times a session was cleared after code {code}", count=len(lost), code=RESUMABLE)
+    text = Say("a session was cleared after code {code} {times}", times=times(len(lost)), code=RESUMABLE)
     found = [seen("logs", text, "sessions")]
     found.append(seen("logs", Say("the last time {age} ago", age=Seconds(lost[-1].age)), "s"))
     if len(lost) >= AGAIN:

@@ -48,13 +48,13 @@ def _finding(view: View, starved: list[Task]) -> Finding:
         confidence=Confidence.CERTAIN,
         because=Say("a pool begins a job at once as long as it has a thread, and these were not begun"),
         summary=Say(
-            "{count} jobs, of {first} for one, have waited for a thread of their pool for at least {age}.",
+            "Jobs have waited for a thread of their pool for at least {age}: {count}, of {first} for one.",
             count=len(starved),
             first=first,
             age=Seconds(view.interval),
         ),
         evidence=tuple(_evidence(view, starved)),
-        ruled_out=(RuledOut("slow-job", Say("{count} jobs were not even begun", count=len(starved))),),
+        ruled_out=(RuledOut("slow-job", Say("jobs that were not even begun: {count}", count=len(starved))),),
         alternatives=(Alternative("burst", Say("a second look in a minute: whether the pool has caught up")),),
         tasks=tuple(task.address for task in starved),
     )
@@ -65,7 +65,9 @@ def _evidence(view: View, starved: list[Task]) -> list[Evidence]:
     workers = [thread for thread in (view.python.threads if view.python else []) if _is_worker(view, thread)]
     busy = [thread for thread in workers if not _at(view, thread, 0)]
     found = [
-        seen("python", Say("{count} jobs wait, {running} run", count=len(starved), running=running), "jobs"),
+        seen(
+            "python", Say("jobs that wait: {count}, that run: {running}", count=len(starved), running=running), "jobs"
+        ),
         seen("python", Say("{busy} of {count} pool threads work", busy=len(busy), count=len(workers)), "threads"),
     ]
     for thread in busy[:SHOWN]:

@@ -62,8 +62,8 @@ def _evidence(view: View, count: int, limit: int) -> list[Evidence]:
     sockets = view.last.sockets
     if isinstance(sockets, Sockets):
         left = [row for row in sockets.rows if row.state.reveal() == "CLOSE-WAIT" and row.epoll is None]
-        found.append(seen("sockets", Say("{count} of them are sockets", count=len(sockets.rows)), "sockets"))
-        text = Say("{count} are connections that the peer closed and no loop watches", count=len(left))
+        found.append(seen("sockets", Say("sockets among them: {count}", count=len(sockets.rows)), "sockets"))
+        text = Say("connections among them that the peer closed and no loop watches: {count}", count=len(left))
         found.append(seen("sockets", text, "sockets"))
     before = view.earlier.process if view.earlier else None
     if isinstance(before, Process) and before.fds is not None:

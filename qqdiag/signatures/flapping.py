@@ -76,7 +76,7 @@ def _kind(found: Cycle) -> tuple[Severity, Confidence, Say, Say]:
 def _renewal(found: Cycle) -> tuple[Severity, Confidence, Say, Say]:
     """The platform says so itself, by code 4009 or by asking; without its word the period alone speaks."""
     period, renewed = Seconds(found.period), max(found.codes.count(RENEWED), found.asked)
-    because = Say("{count} of the drops have code {code} or were asked for", count=renewed, code=RENEWED)
+    because = Say("drops with code {code}, or that were asked for: {count}", count=renewed, code=RENEWED)
     if 2 * renewed > len(found.codes):
         text = Say("The connection is renewed every {period}: that is how the platform does it.", period=period)
         return Severity.INFO, Confidence.CERTAIN, because, text
@@ -127,6 +127,6 @@ def _evidence(found: Cycle) -> list[Evidence]:
     if found.held is not None:
         evidence.append(seen("logs", Say("no connection was open longer than {held}", held=Seconds(found.held)), "s"))
     if found.identified:
-        text = Say("{count} sessions were made anew, which the platform counts", count=found.identified)
+        text = Say("sessions that were made anew, which the platform counts: {count}", count=found.identified)
         evidence.append(seen("logs", text, "sessions"))
     return evidence

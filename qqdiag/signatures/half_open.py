@@ -7,7 +7,7 @@ segment; here the last acknowledgement is older than the retransmissions.
 from __future__ import annotations
 
 from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown
-from qqdiag.model import Say, Seconds
+from qqdiag.model import Say, Seconds, times
 from qqdiag.snapshot import Socket, TcpInfo, WebSocket
 from qqdiag.waits import View
 from qqdiag.waits.listeners import is_open
@@ -91,8 +91,8 @@ def _evidence(row: Socket, tcp: TcpInfo) -> tuple[Evidence, ...]:
         ),
         Evidence(
             Say(
-                "the segment in flight was sent again {count} times; the next wait is {rto}",
-                count=tcp.retransmits,
+                "the segment in flight was sent again {times}; the next wait is {rto}",
+                times=times(tcp.retransmits),
                 rto=Seconds(tcp.rto),
             ),
             "sockets",

@@ -19,7 +19,7 @@ from qqdiag.finding import (
     last_logged,
     seen,
 )
-from qqdiag.model import Name, Percent, Say, Seconds
+from qqdiag.model import Name, Percent, Say, Seconds, times
 from qqdiag.snapshot import LogEvent, Task
 from qqdiag.waits import ONE_SAMPLE, STOPPED, View
 from qqdiag.waits.kernel_threads import Between
@@ -107,7 +107,7 @@ def _evidence(view: View, thread: LoopThread, task: Task | None) -> list[Evidenc
             seen("process", Say("the loop's thread used {cpu}, {system} in the kernel", cpu=cpu, system=system), "%")
         )
     if thread.switches is not None:
-        text = Say("{count} times it gave up the CPU by itself in the interval", count=thread.switches)
+        text = Say("it gave up the CPU by itself {times} in the interval", times=times(thread.switches))
         found.append(seen("process", text, "switches"))
     closed = [ws for ws in view.websockets if task is not None and task.address in ws.holders and ws.closed]
     return found + [seen("gateway", Say("the running task holds a closed {type}", type=ws.type)) for ws in closed]
@@ -119,7 +119,7 @@ def _evidence(view: View, thread: LoopThread, task: Task | None) -> list[Evidenc
 def _from_outside(thread: Between, said: LogEvent) -> Finding:
     """By the kernel and the log: a failed reconnect, and since then nothing but CPU."""
     used = Say("its first thread used {cpu} of a core", cpu=Percent(thread.cpu))
-    rests = Say("{count} times it gave up the CPU by itself in the interval", count=thread.rests)
+    rests = Say("it gave up the CPU by itself {times} in the interval", times=times(thread.rests))
     last = last_logged(said.event, said.age)
     return Finding(
         id=ID,

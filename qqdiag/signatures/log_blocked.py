@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
-from qqdiag.model import Name, Say, Seconds, Word
+from qqdiag.model import Name, Say, Seconds, Word, times
 from qqdiag.snapshot import OsThread, Process, PyThread
 from qqdiag.waits import ONE_SAMPLE, View
 from qqdiag.waits.loop_thread import loop_threads, spots
@@ -116,7 +116,7 @@ def _evidence(view: View, writer: Writer) -> list[Evidence]:
         found.append(seen("process", text))
     if writer.rests is not None:
         apart = Seconds(view.interval)
-        text = Say("{count} times it gave up the CPU in {interval}", count=writer.rests, interval=apart)
+        text = Say("it gave up the CPU {times} in {interval}", times=times(writer.rests), interval=apart)
         found.append(seen("process", text, "switches"))
     for frame in writer.thread.frames[writer.place : writer.place + 3]:
         code = view.code(frame)

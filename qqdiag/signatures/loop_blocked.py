@@ -6,7 +6,7 @@ Nearest look-alike: an idle loop, asleep in its selector; there the innermost fr
 from __future__ import annotations
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
-from qqdiag.model import CodePath, Name, Percent, Say, Seconds, Word
+from qqdiag.model import CodePath, Name, Percent, Say, Seconds, Word, times
 from qqdiag.waits import ONE_SAMPLE, STOPPED, View
 from qqdiag.waits.kernel_threads import word
 from qqdiag.waits.loop_thread import Doing, LoopThread, loop_threads
@@ -131,7 +131,7 @@ def _from_outside(standing: Standing) -> Finding:
     thread, age = standing.thread, max(standing.thread.seconds, standing.unread or 0.0)
     call, wchan = word(thread.now.syscall), word(thread.now.wchan)
     text = Say("thread {tid}: system call {call}, kernel function {wchan}", tid=thread.now.tid, call=call, wchan=wchan)
-    ran = Say("{count} times it gave up the CPU in {interval}", count=thread.rests, interval=Seconds(thread.seconds))
+    ran = Say("it gave up the CPU {times} in {interval}", times=times(thread.rests), interval=Seconds(thread.seconds))
     found = [seen("process", text), seen("process", ran, "switches")]
     because = Say("its stack could not be read; a loop would wait in its selector, and no thread of it does")
     if standing.unread is not None:

@@ -8,7 +8,7 @@ gave up the CPU not once, and not a byte came or went.
 from __future__ import annotations
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
-from qqdiag.model import Missing, Name, Percent, Say, Seconds
+from qqdiag.model import Missing, Name, Percent, Say, Seconds, times
 from qqdiag.snapshot import Task
 from qqdiag.waits import ONE_SAMPLE, STOPPED, View
 from qqdiag.waits.kernel_threads import Between
@@ -123,7 +123,7 @@ def _evidence(view: View, thread: LoopThread) -> list[Evidence]:
         text = Say("the loop's thread used {cpu} of a core", cpu=Percent(thread.cpu))
         found.append(seen("process", text, "%"))
     if thread.switches is not None:
-        text = Say("{count} times it gave up the CPU by itself in the interval", count=thread.switches)
+        text = Say("it gave up the CPU by itself {times} in the interval", times=times(thread.switches))
         found.append(seen("process", text, "switches"))
     if moved_anywhere(view) is False:
         found.append(Evidence(Say("no TCP connection of the process moved a byte in the interval"), "sockets", 0, "B"))
@@ -141,7 +141,7 @@ def _evidence(view: View, thread: LoopThread) -> list[Evidence]:
 def _from_outside(thread: Between) -> Finding:
     """By the kernel alone: the first thread of an interpreter computes; of what, nobody can tell."""
     used = Say("its first thread used {cpu} of a core", cpu=Percent(thread.cpu))
-    rests = Say("{count} times it gave up the CPU by itself in the interval", count=thread.rests)
+    rests = Say("it gave up the CPU by itself {times} in the interval", times=times(thread.rests))
     return Finding(
         id=ID,
         severity=SEVERITY,

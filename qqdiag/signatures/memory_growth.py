@@ -27,10 +27,6 @@ LOGGED = 1800.0  # seconds that the lines of a log must span
 FACTOR = 1.25  # from the first of them to the last
 AS_LARGE = 0.9  # of the peak in its log
 AT_PEAK = 0.98  # of its peak so far: what grows without an end is at it
-NOT_TOLD = Missing(
-    Say("how much memory of its own the process has is not told by this kernel"),
-    Say("watch it for an hour: ps -o rss=,vsz= -p PID"),
-)
 
 
 def match(view: View) -> Match | NoMatch | Unknown:
@@ -43,7 +39,7 @@ def match(view: View) -> Match | NoMatch | Unknown:
     if found is not None:
         return Match((found,))
     if process.private is None:
-        return Unknown((NOT_TOLD,))
+        return Unknown((_not_told(process.pid),))
     growth, grown = view.snapshot.growth, _between_samples(view, process)
     if growth is None and grown is not None and grown < LEAST:
         return NoMatch(Say("it grew by {grown} from one sample to the other", grown=Bytes(max(0, grown))))
@@ -58,6 +54,13 @@ def _between_samples(view: View, process: Process) -> int | None:
     if not isinstance(before, Process) or before.private is None or process.private is None:
         return None
     return process.private - before.private
+
+
+def _not_told(pid: int) -> Missing:
+    return Missing(
+        Say("how much memory of its own the process has is not told by this kernel"),
+        Say("watch it for an hour: ps -o rss=,vsz= -p {pid}", pid=pid),
+    )
 
 
 def _still(view: View) -> Say:
@@ -157,7 +160,7 @@ def _evidence(view: View, process: Process, course: Course | None, section: str)
     before = view.earlier.process if view.earlier else None
     if isinstance(before, Process) and process.major_faults is not None and before.major_faults is not None:
         faults = process.major_faults - before.major_faults
-        text = Say("{count} pages had to be read from a disk in the interval", count=faults)
+        text = Say("pages that had to be read from a disk in the interval: {count}", count=faults)
         found.append(seen("process", text, "pages"))
     return found
 

@@ -69,7 +69,7 @@ def _finding(silence: Silence) -> Finding:
         confidence=confidence,
         because=because,
         summary=Say(
-            "At least {count} sends on {type} (fd {fd}) have no answer: the last byte came {silent} ago.",
+            "Sends on {type} (fd {fd}) have no answer (at least {count}): the last byte came {silent} ago.",
             count=silence.count,
             type=silence.websocket.type,
             fd=silence.row.fd,
@@ -78,7 +78,7 @@ def _finding(silence: Silence) -> Finding:
         evidence=tuple(_evidence(silence)),
         ruled_out=(
             RuledOut("dead-listener", Say("a task waits in receive, and {unread} bytes are unread", unread=0)),
-            RuledOut("idle", Say("an idle peer answers; here {count} sends have no answer", count=silence.count)),
+            RuledOut("idle", Say("an idle peer answers; sends without an answer here: {count}", count=silence.count)),
         ),
         alternatives=_ALTERNATIVES,
         tasks=tuple(silence.websocket.readers),
@@ -125,7 +125,7 @@ def _evidence(silence: Silence) -> list[Evidence]:
     if silence.period is not None:
         found.append(seen("gateway", Say("the gateway sends every {period}", period=Seconds(silence.period)), "s"))
     if silence.segments:
-        text = Say("{count} segments went out between the samples and none came in", count=silence.segments)
+        text = Say("segments between the samples: {count} went out, none came in", count=silence.segments)
         found.append(seen("sockets", text, "segments"))
     if tcp.segments_in is not None and tcp.segments_out is not None:
         text = Say("{into} segments in and {out} out since it was opened", into=tcp.segments_in, out=tcp.segments_out)

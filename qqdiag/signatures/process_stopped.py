@@ -7,7 +7,7 @@ Nearest look-alike: an idle process. It sleeps in state S, and the kernel would 
 from __future__ import annotations
 
 from qqdiag.finding import Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
-from qqdiag.model import Say, Seconds, Word
+from qqdiag.model import Say, Seconds, Word, times
 from qqdiag.snapshot import Process, Sample
 from qqdiag.waits import View
 
@@ -73,7 +73,7 @@ def _summary(process: Process) -> Say:
 
 def _evidence(view: View, process: Process, before: Process | None) -> list[Evidence]:
     halted = [thread for thread in process.threads if thread.state.reveal() in STOPPED]
-    text = Say("{halted} of {count} threads are stopped", halted=len(halted), count=len(process.threads))
+    text = Say("stopped threads: {halted} of {count}", halted=len(halted), count=len(process.threads))
     found = [seen("process", Say("state {state}", state=process.state)), seen("process", text, "threads")]
     if process.tracer:
         found.append(seen("process", Say("process {tracer} traces it", tracer=process.tracer), "pid"))
@@ -81,6 +81,8 @@ def _evidence(view: View, process: Process, before: Process | None) -> list[Evid
         runs = _switches(process) - _switches(before)
         interval = Seconds(view.last.taken_at - view.earlier.taken_at if view.earlier else 0.0)
         found.append(
-            seen("process", Say("its threads ran {runs} times in {interval}", runs=runs, interval=interval), "switches")
+            seen(
+                "process", Say("its threads ran {runs} in {interval}", runs=times(runs), interval=interval), "switches"
+            )
         )
     return found

@@ -64,7 +64,7 @@ def _evidence(view: View, back_off: BackOff) -> list[Evidence]:
     episode = _episode(view)
     failed = [event for event in episode if event.event.reveal() == "reconnect-failed"]
     if failed:
-        text = Say("{count} attempts failed, the last {ago} ago", count=len(failed), ago=Seconds(failed[-1].age))
+        text = Say("attempts that failed: {count}, the last {ago} ago", count=len(failed), ago=Seconds(failed[-1].age))
         found.append(seen("logs", text, "attempts"))
     if episode and episode[0].event.reveal() in HEALTHY:
         found.append(seen("logs", Say("its last session was well {ago} ago", ago=Seconds(episode[0].age)), "s"))

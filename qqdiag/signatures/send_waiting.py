@@ -49,7 +49,7 @@ def _finding(view: View, adapter: Adapter, tasks: list[Task]) -> Finding:
         severity=SEVERITY,
         confidence=Confidence.CERTAIN,
         because=Say("their frames stand in the adapter's own wait for a connection"),
-        summary=Say("{count} sends of {type} wait for a connection.", count=len(tasks), type=adapter.type),
+        summary=Say("Sends of {type} wait for a connection: {count}.", count=len(tasks), type=adapter.type),
         evidence=tuple(_evidence(view, adapter, tasks)),
         ruled_out=(RuledOut("slow-service", Say("they have not asked the service yet")),),
         tasks=tuple(task.address for task in tasks),
@@ -59,14 +59,14 @@ def _finding(view: View, adapter: Adapter, tasks: list[Task]) -> Finding:
 def _evidence(view: View, adapter: Adapter, tasks: list[Task]) -> list[Evidence]:
     opened = sum(is_open(ws) for ws in view.websockets if ws.address == adapter.websocket)
     found = [
-        seen("python", Say("{count} tasks stand in its wait for a connection", count=len(tasks)), "tasks"),
+        seen("python", Say("tasks that stand in its wait for a connection: {count}", count=len(tasks)), "tasks"),
         seen("gateway", Say("{count} open WebSockets of the adapter", count=opened), "WebSockets"),
     ]
     failed = _failed(view)
     if failed:
         last = Seconds(failed[-1].age)
         found.append(
-            seen("logs", Say("{count} sends failed so lately, the last {ago} ago", count=len(failed), ago=last))
+            seen("logs", Say("sends that failed so lately: {count}, the last {ago} ago", count=len(failed), ago=last))
         )
     return found
 

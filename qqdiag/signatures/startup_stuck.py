@@ -7,7 +7,7 @@ file, which is `loop-blocked`: here no event loop runs yet. A gateway that was c
 from __future__ import annotations
 
 from qqdiag.finding import Alternative, Confidence, Evidence, Finding, Match, NoMatch, RuledOut, Severity, Unknown, seen
-from qqdiag.model import Missing, Say, Seconds
+from qqdiag.model import Missing, Say, Seconds, times
 from qqdiag.snapshot import Logs, PlatformState, Process, Sockets
 from qqdiag.waits import ONE_SAMPLE, STOPPED, View
 from qqdiag.waits.kernel_threads import between, word
@@ -58,7 +58,7 @@ def _at_a_lock(view: View) -> Finding | Missing | None:
     thread = waiting[0].now
     evidence = [
         seen("process", Say("it is {age} old", age=Seconds(process.uptime)), "s"),
-        seen("process", Say("it ran {count} times in the interval", count=waiting[0].switches), "switches"),
+        seen("process", Say("it ran {times} in the interval", times=times(waiting[0].switches)), "switches"),
         seen(
             "process",
             Say(

@@ -133,7 +133,7 @@ def _tell_outcome(command: Command, outcome: Outcome, way: Way) -> None:
     if outcome.exit_code is None:
         way.tell(Say("  had to be killed:"), command.text)
     else:
-        way.tell(Say("  ended with {code}, {lines} lines:", code=outcome.exit_code, lines=lines), command.text)
+        way.tell(Say("  ended with {code}, lines: {lines}:", code=outcome.exit_code, lines=lines), command.text)
     way.show(outcome.output)
 
 

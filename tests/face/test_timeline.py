@@ -59,7 +59,7 @@ def test_what_was_put_aside_and_what_was_not_looked_at() -> None:
     lack = Missing(Say("a packed log is damaged or not complete"), Say("gzip -t"))
     older = [part(), part(events=7), part(events=5, packed=True, unread=4_200_000, lack=lack)]
     text = page(seen(older=older))
-    assert "2 older logs of it, with 12 events" in text
+    assert "older logs of it: 2, with events: 12" in text
     assert "4.2 MB before that were not looked at" in text
     assert "a packed log is damaged or not complete" in text
     assert "weimin88" not in text

@@ -133,7 +133,7 @@ def test_the_marked_come_first_and_the_rest_is_counted() -> None:
     assert titles(drawn)[0] == "Task-7"
     assert {f"Task-{5000 + number}" for number in range(10)} <= set(titles(drawn))
     hidden = 499 + 60 + 10 + 1 - sum(node.count for node in drawn.nodes if node.kind is Kind.TASK)
-    assert drawn.hidden == f"Not drawn, for want of room: {hidden} tasks."
+    assert drawn.hidden == f"Tasks not drawn, for want of room: {hidden}."
 
 
 def test_what_cannot_be_seen_is_not_drawn() -> None:

@@ -50,11 +50,11 @@ def report() -> str:
     "pattern",
     [
         r"\n    in_the_body .+\n    forever .+\n    waits for Future .+\n"
-        r"    nothing else refers .+\n    has 3 tasks in groups that it has not left\n      Task-\d",
+        r"    nothing else refers .+\n    tasks in groups that it has not left: 3\n      Task-\d",
         r"\n      Task-\d+, pending\n        waits_for .+\n        wait .+\n        _wait .+\n"
         r"        waits for the task\n          Task-\d+, drawn above\n",
         r"\n    leaves .+\n    TaskGroup.__aexit__ .+\n    waits for the task\n      Task-\d+, pending  <== here\n",
-        r"Task-1, running.*\n.+\n    runs .+\n    has 1 tasks in groups that it has not left\n      Task-\d+, pending",
+        r"Task-1, running.*\n.+\n    runs .+\n    tasks in groups that it has not left: 1\n      Task-\d+, pending",
         r"\n  done, and something still refers to them: 1\n  Task-\d+, finished\n",
     ],
 )

@@ -82,7 +82,7 @@ def test_reference_that_leads_elsewhere(recorded: Recorded, leads_to: str) -> No
     runtime, data = books(recorded)
     one, other = runtime.objects.items(data)[:2]
     task = runtime.objects.referent(other) if leads_to == "another's task" else 0
-    assert "{count} entries of the set of all tasks lead to no task of their own." in says(
+    assert "Entries of the set of all tasks that lead to no task of their own: {count}." in says(
         recorded, lambda memory: memory.poke(one + runtime.layout.weakref_object, task or 0)
     )
 

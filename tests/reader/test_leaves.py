@@ -199,7 +199,7 @@ def report() -> str:
         r"waits for child process \d+ to end",
         r"waits for fd \d+ to have bytes to read",
         r"waits for fd \d+ to take more bytes",
-        r"waits for room in a Queue with 1 items",
+        r"waits for room in a Queue \(items: 1\)",
         r"waits for Future \(pending\)\n",
     ],
 )

@@ -167,7 +167,7 @@ def _sentences(seen: _Seen) -> tuple[Cell, ...]:
 
 def _count(hidden: list[Key]) -> Say | None:
     tasks = sum(key[0] is Kind.TASK for key in hidden)
-    return Say("Not drawn, for want of room: {count} tasks.", count=tasks) if tasks else None
+    return Say("Tasks not drawn, for want of room: {count}.", count=tasks) if tasks else None
 
 
 def _ring(seen: _Seen, ring: list[Key]) -> Say:

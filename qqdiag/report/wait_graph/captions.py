@@ -96,7 +96,7 @@ def _lock(lock: Lock) -> Caption:
     if kind == "event":
         return title, (Say("not set"), waiting)
     if kind == "queue":
-        return title, (Say("{count} items", count=lock.value or 0), waiting)
+        return title, (Say("items: {count}", count=lock.value or 0), waiting)
     if kind == "condition":
         return title, (Say("not notified"), waiting)
     if lock.locked is False:
