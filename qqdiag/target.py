@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qqdiag import access, find
-from qqdiag.collect import proc
+from qqdiag.collect import proc, units
 from qqdiag.errors import NoSuchTarget, NotPermitted, NotReadable, QqdiagError, TargetGone, UsageError
 from qqdiag.memory.image import Image
 from qqdiag.memory.unpacked import FORMS
@@ -225,19 +225,31 @@ def _file(path: Path) -> CaptureFile | Core:
 
 
 def _main_pid(unit: str) -> int:
-    """The main process of a systemd unit (systemctl(1), show; `0` when it does not run)."""
+    """The main process of a systemd unit (systemctl(1), show; `0` when it does not run), of the system's manager or of
+    a user's own."""
     if unit.startswith("-"):
         raise UsageError(Say("a target does not begin with a dash"), Say("qqdiag inspect --help"))
+    found = _shown(unit) or units.first(unit)
+    if not found:
+        raise _no_unit()
+    if len(found) > 1:
+        raise UsageError(
+            Say("{count} units of that name run, the first is process {pid}", count=len(found), pid=found[0]),
+            Say("choose by their users: qqdiag ps"),
+        )
+    return found[0]
+
+
+def _shown(unit: str) -> list[int]:
+    """What the system's manager says."""
     try:
         shown = subprocess.run(
             ["systemctl", "show", "--property=MainPID", "--value", "--", unit], capture_output=True, timeout=5
         )
     except (OSError, subprocess.TimeoutExpired):
-        raise _no_unit() from None
+        return []
     pid = shown.stdout.strip()
-    if shown.returncode or not pid.isdigit() or int(pid) == 0:
-        raise _no_unit()
-    return int(pid)
+    return [int(pid)] if not shown.returncode and pid.isdigit() and int(pid) else []
 
 
 def _no_unit() -> QqdiagError:

@@ -11,6 +11,7 @@ from qqdiag.model import Id
 _CONTAINER = re.compile(r"(?:^|[/:_-])([0-9a-f]{64}|[0-9a-f]{32}-[0-9]{8,12})(?:\.scope)?(?=/|$)")
 _NAMED = re.compile(r"/(?:lxc(?:\.payload)?[./]|machine\.slice/machine-)([\w.@\\-]{1,255}?)(?:\.scope)?(?=/|$)")
 _SERVICE = re.compile(r"^[\w.@:\\-]{1,255}\.service$")
+_USER = re.compile(r"user@(\d{1,10})\.service$")
 
 
 def paths(groups: str) -> list[str]:
@@ -22,11 +23,26 @@ def paths(groups: str) -> list[str]:
 
 def unit(groups: str) -> Id | None:
     """The innermost service, as systemctl names it; a login session (a scope) is none."""
+    service = _service(groups)
+    return Id(service[-1]) if service else None
+
+
+def manager(groups: str) -> int | None:
+    """The uid of the user whose own systemd (user@UID.service) has that unit; None for the system's.
+
+    systemd.special(7): app.slice and its neighbours lie below user@.service.
+    """
+    users = [user[1] for part in _service(groups)[:-1] if (user := _USER.match(part))]
+    return int(users[-1]) if users else None
+
+
+def _service(groups: str) -> list[str]:
+    """The services on the way to the innermost one, which is the last; none where there is none."""
     for path in paths(groups):
         services = [part for part in path.split("/") if _SERVICE.match(part)]
-        if services and not re.match(r"user@\d+\.service$", services[-1]):
-            return Id(services[-1])
-    return None
+        if services and not _USER.match(services[-1]):
+            return services
+    return []
 
 
 def container(groups: str) -> Id | None:

@@ -68,6 +68,7 @@ def _read(pid: int) -> Process:
         executable=_executable(pid),
         argv=_argv(pid),
         unit=cgroup.unit(groups),
+        unit_manager=cgroup.manager(groups),
         container=cgroup.container(groups),
         namespaces_differ=differing,
         clock_ahead=clocks.ahead(pid),

@@ -52,6 +52,8 @@ def _process(process: Process) -> list[Line[Cell]]:
         lines.append(Line(Say("user {user}", user=process.user)))
     if process.unit is not None:
         lines.append(Line(Say("systemd unit {unit}", unit=process.unit)))
+        if process.unit_manager is not None:
+            lines.append(Line(Say("it is of a user's own systemd: systemctl --user, as that user")))
     if process.namespace_pid not in (None, process.pid):
         lines.append(Line(Say("pid {pid} inside its container", pid=process.namespace_pid or 0)))
     if process.container is not None:

@@ -56,6 +56,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     memory_available: int | None = None  # bytes that the machine can still give
     major_faults: int | None = None  # pages of it that had to be read from a disk, so far
     io_pressure: float | None = None  # seconds so far in which some task waited for a disk (PSI)
+    unit_manager: int | None = None  # uid of the user whose own systemd has the unit; None: the system's, or no unit
     lock_holder: int | None = None  # pid of who holds the file lock that a thread of it waits for; 0: not told
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shlex
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ def values(snapshot: Snapshot, finding: Finding | None) -> dict[str, str]:
     process = snapshot.samples[-1].process
     if isinstance(process, Process) and process.unit is not None and process.unit.reveal() not in ENGINES:
         found["unit"] = process.unit.reveal()
+        if process.unit_manager is not None:
+            found |= {"uid": str(process.unit_manager), "owner": _name(process.unit_manager)}
     socket = _socket(snapshot, finding)
     if socket is not None:
         found["fd"] = str(socket.fd)
@@ -44,10 +47,28 @@ def _socket(snapshot: Snapshot, finding: Finding | None) -> Socket | None:
 
 def here(command: Command, known: Mapping[str, str]) -> Command:
     """The command as it is on this machine: where the process is of no systemd unit, it is told to end, and whatever
-    supervises it (a container's engine, supervisord, a shell) starts it again."""
-    if "unit" in known:
-        return command
-    return command._replace(text=command.text.replace("systemctl restart {unit}", "kill {pid}"))
+    supervises it (a container's engine, supervisord, a shell) starts it again. A unit of a user's own manager is for
+    that manager, which nobody else's systemctl asks."""
+    if "unit" not in known:
+        return command._replace(text=command.text.replace("systemctl restart {unit}", "kill {pid}"))
+    if "uid" in known and "{unit}" in command.text:
+        return command._replace(text=re.sub(r"(sudo )?\bsystemctl\b", _for_manager(int(known["uid"])), command.text))
+    return command
+
+
+def _for_manager(uid: int) -> str:
+    """The systemctl that asks a user's manager (systemctl(1), --user and --machine). A shell that `su` or `sudo` made
+    has no XDG_RUNTIME_DIR, in which the manager's socket lies."""
+    if os.geteuid() != uid:
+        return "sudo systemctl --user -M {owner}@"
+    return f"{'' if 'XDG_RUNTIME_DIR' in os.environ else 'XDG_RUNTIME_DIR=/run/user/{uid} '}systemctl --user"
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def filled(command: str, known: Mapping[str, str]) -> str | None:

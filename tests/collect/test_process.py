@@ -262,6 +262,24 @@ def test_unit_and_container_by_control_group(groups: str, unit: str | None, cont
 
 
 @pytest.mark.parametrize(
+    ("groups", "uid"),
+    [
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/hermes-gateway.service\n", 1000),
+        ("0::/user.slice/user-0.slice/user@0.service/app.slice/app-bot.slice/bot@2.service\n", 0),
+        ("9:name=systemd:/user.slice/user-7.slice/user@7.service/bot.service\n0::/\n", 7),
+        ("0::/system.slice/bot.service\n", None),
+        ("0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", None),
+        ("0::/user.slice/user-1000.slice/session-3.scope\n", None),
+        ("0::/system.slice/user@x.service/bot.service\n", None),
+        ("0::/lxc.payload.a/user.slice/user-5.slice/user@5.service/app.slice/bot.service\n", 5),
+        ("", None),
+    ],
+)
+def test_whose_manager_has_the_unit(groups: str, uid: int | None) -> None:
+    assert cgroup.manager(groups) == uid
+
+
+@pytest.mark.parametrize(
     ("line", "name", "arguments"),
     [
         ("running\n", "running", []),

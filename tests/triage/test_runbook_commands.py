@@ -72,7 +72,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
         program.chmod(0o755)
     path = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     with start("idle", bound=600) as running:
-        places = {"pid": str(running.pid), "unit": "hermes.service", "other": "other.service"}
+        places = {"pid": str(running.pid), "unit": "hermes.service", "other": "other.service", "owner": "hermes"}
         places |= {"peer": "127.0.0.1", "port": "1", "fd": "0", "folder": str(folder), "log": str(folder / "log")}
         yield Patient(places, {**os.environ, "PATH": path}, notes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from control_groups import group, moved
 from msgspec.structs import replace
 from terminal import answer, terminal, until
 
@@ -43,11 +45,33 @@ async def main():
 asyncio.run(main())
 """
 
+DEADLOCKED_ONCE = """
+import asyncio, os, sys
+async def hold(mine, other):
+    async with mine:
+        await asyncio.sleep(0)
+        async with other:
+            pass
+async def main():
+    print(os.getpid(), flush=True)
+    if os.path.exists(sys.argv[1]):
+        one, two = asyncio.Lock(), asyncio.Lock()
+        waiting = asyncio.gather(hold(one, two), hold(two, one))
+        await asyncio.sleep(0.1)
+        os.unlink(sys.argv[1])
+        await waiting
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
 
 @contextmanager
-def gateway(source: str, *arguments: str) -> Iterator[int]:
-    """A gateway that a supervisor starts again whenever it ends. Its first pid."""
-    command = ["sh", "-c", 'while :; do "$@"; sleep 0.1; done', "sh", sys.executable, "-c", source, *arguments]
+def gateway(source: str, *arguments: str, below: Path | None = None) -> Iterator[int]:
+    """A gateway that a supervisor starts again whenever it ends. Its first pid. `below`: its control group."""
+    python = [sys.executable, "-c", source, *arguments]
+    if below is not None:
+        python = moved(below, python)
+    command = ["sh", "-c", 'while :; do "$@"; sleep 0.1; done', "sh", *python]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as supervisor:
         try:
             assert supervisor.stdout is not None
@@ -72,11 +96,11 @@ def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def triage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def triage(folder: Path, *arguments: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "qqdiag", "triage", *arguments],
         cwd=folder,
-        env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
+        env={**os.environ, "XDG_STATE_HOME": str(folder / "state"), "PATH": path},
         capture_output=True,
         text=True,
         timeout=110,
@@ -172,3 +196,54 @@ def test_without_a_unit_a_restart_is_a_signal() -> None:
     assert fill.here(restart, {"unit": "hermes.service"}) == restart
     assert fill.here(restart, {}).text == "sudo kill {pid}"
     assert "not started again" in cost("sudo kill {pid}").template
+
+
+# How root restarts a unit of a user's own manager; the user's own shell needs neither sudo nor a machine.
+RESTART = Command("sudo systemctl restart {unit}", True)
+
+
+def test_root_asks_the_users_manager() -> None:
+    known = {"unit": "hermes-gateway.service", "uid": "4242", "owner": "bot"}
+    asked = fill.here(RESTART, known).text
+    assert asked == "sudo systemctl --user -M {owner}@ restart {unit}"
+    assert str(fill.filled(asked, known)).endswith("systemctl --user -M bot@ restart hermes-gateway.service")
+    limit = Command("sudo systemctl set-property {unit} MemoryMax=2G", True)
+    assert "--user -M {owner}@ set-property {unit}" in fill.here(limit, known).text
+    other = Command("sudo systemctl stop {other}", True)
+    assert fill.here(other, known) == other
+    assert "until it is back" in cost(asked).template
+
+
+@pytest.mark.parametrize("runtime", [None, "/run/user/4242"])
+def test_the_user_asks_the_own_manager(runtime: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    if runtime is not None:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+    known = {"unit": "hermes-gateway.service", "uid": str(os.geteuid()), "owner": "bot"}
+    asked = fill.filled(fill.here(RESTART, known).text, known)
+    before = "" if runtime else f"XDG_RUNTIME_DIR=/run/user/{os.geteuid()} "
+    assert asked == f"{before}systemctl --user restart hermes-gateway.service"
+
+
+@pytest.mark.root
+def test_a_gateway_of_a_users_own_systemd_is_restarted_by_that_one(tmp_path: Path) -> None:
+    """In a real control group, with a systemctl that notes how it was called and ends the gateway as told."""
+    flag, notes, unit = tmp_path / "hang", tmp_path / "notes", f"qqdiag-{os.getpid()}.service"
+    flag.touch()
+    uid = pwd.getpwnam("nobody").pw_uid
+    with (
+        group(f"user@{uid}.service", "app.slice", unit) as folder,
+        gateway(DEADLOCKED_ONCE, str(flag), below=folder) as pid,
+    ):
+        while flag.exists():
+            time.sleep(0.01)
+        stand_in = tmp_path / "systemctl"
+        stand_in.write_text(f'#!/bin/sh\necho "$@" >> {notes}\n[ "$4" != restart ] || kill -9 {pid}\n')
+        stand_in.chmod(0o755)
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        looked = triage(tmp_path, unit, "--dry-run", path=path)  # found by its group: the system's has no such unit
+        assert looked.stdout.startswith("await-deadlock: "), looked.stderr
+        done = triage(tmp_path, str(pid), "--yes", "-o", "report.md", path=path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert f"--user -M nobody@ restart {unit}\n" in notes.read_text()
+    assert "`sudo systemctl --user -M {owner}@ restart {unit}` | 0 |" in (tmp_path / "report.md").read_text()
