@@ -20,27 +20,45 @@ SOON = 30.0  # seconds until a clause is broken
 
 @dataclass(frozen=True)
 class Subject:
-    """A process that runs an adapter whose model answers each message with `pong`, and its platform."""
+    """A process that runs an adapter whose model answers each message with `pong`, and its platform.
+
+    `asks`: what is answered without a model, and `told`: what is then sent, to whom it was that asked.
+    """
 
     process: subprocess.Popen[bytes]
     server: Server
+    asks: str = "hello"
+    told: str = "pong"
 
-    def said(self, text: str) -> dict[str, Any]:
-        """A user says `text`; what the server had seen before.
-
-        Each time another user: an adapter is not done with a turn when its answer has arrived, and a message of the
-        same user would interrupt it.
-        """
+    def says(self, text: str, answer: str) -> Said:
+        """A user says `text`. Each time another one: an adapter is not done with a turn when its answer has arrived,
+        and the next message of the same user would interrupt it."""
         before = self.server.seen()
-        self.server.say(text, user=f"user-{before['dispatched']}")
-        return before
+        user = f"user-{before['dispatched']}"
+        self.server.say(text, user=user)
+        return Said(before, answer.format(user=user))
+
+    def asked(self) -> Said:
+        return self.says(self.asks, self.told)
 
     def until(self, what: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         return self.server.until(what, holds, SOON)
 
 
-def pongs(seen: dict[str, Any]) -> int:
-    return sum("pong" in content for content in seen["contents"])
+@dataclass(frozen=True)
+class Said:
+    """What the server had seen before a message, and what is sent in answer."""
+
+    before: dict[str, Any]
+    answer: str
+
+    def answers(self, seen: dict[str, Any]) -> int:
+        """How often it was sent since."""
+        return count(self.answer, seen) - count(self.answer, self.before)
+
+
+def count(answer: str, seen: dict[str, Any]) -> int:
+    return sum(answer in content for content in seen["contents"])
 
 
 def connects(subject: Subject) -> None:
@@ -53,12 +71,20 @@ def connects(subject: Subject) -> None:
 
 
 def dispatches_and_sends(subject: Subject) -> None:
-    """A message is answered, once, on the connection that there is."""
-    before = subject.said("hello")
-    subject.until("an answer", lambda seen: pongs(seen) > pongs(before))
+    """A message is answered by the model, once, on the connection that there is."""
+    is_answered(subject, subject.says("hello", "pong"))
+
+
+def goes_on(subject: Subject) -> None:
+    """The same after all that, and without the model."""
+    is_answered(subject, subject.asked())
+
+
+def is_answered(subject: Subject, said: Said) -> None:
+    subject.until("an answer", lambda seen: said.answers(seen) > 0)
     after = subject.server.seen()
-    assert pongs(after) == pongs(before) + 1
-    assert (after["connections"], after["open"]) == (before["connections"], 1)
+    assert said.answers(after) == 1
+    assert (after["connections"], after["open"]) == (said.before["connections"], 1)
 
 
 def beats(subject: Subject) -> None:
@@ -81,10 +107,11 @@ def passes_over_what_it_does_not_know(subject: Subject) -> None:
 def resumes(how: str) -> Callable[[Subject], None]:
     def clause(subject: Subject) -> None:
         """A lost connection is resumed, and a message from right before it is answered."""
-        before = subject.said("hello")
+        said = subject.asked()
+        before = said.before
         subject.server.cut(how)
         subject.until("RESUMED", lambda seen: seen["dispatched"] >= before["dispatched"] + 2)  # the message, and it
-        subject.until("the answer", lambda seen: pongs(seen) > pongs(before))
+        subject.until("the answer", lambda seen: said.answers(seen) > 0)
         after = subject.server.seen()
         assert (after["resumes"], after["identifies"]) == (before["resumes"] + 1, before["identifies"])
 
@@ -124,7 +151,7 @@ CONTRACT: tuple[Callable[[Subject], None], ...] = (
     resumes("rst"),
     identifies_anew,
     takes_a_new_token,
-    dispatches_and_sends,
+    goes_on,
 )
 
 

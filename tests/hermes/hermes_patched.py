@@ -62,4 +62,5 @@ def shorten(adapter: Path) -> None:
 
 
 def subject_of(patient: Patient) -> Subject:
-    return Subject(patient.gateway.process, patient.server)
+    """A turn of its agent takes 5 s: it waits for a stream that this platform has not (run.py, `stream_task`)."""
+    return Subject(patient.gateway.process, patient.server, "/whoami", "User ID: `{user}`")

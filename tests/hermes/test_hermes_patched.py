@@ -13,7 +13,7 @@ from pathlib import Path
 
 import hermes_environment
 import pytest
-from hermes_contract import keeps_the_contract, pongs
+from hermes_contract import keeps_the_contract
 from hermes_faults import FAULTS, READY, SETTING, STOPPED, Fault, lies_ahead
 from hermes_patched import ADAPTER, copy_of, packages_of, patched, subject_of
 from hermes_patient import Case, Patient, hermes
@@ -94,8 +94,8 @@ def contracted(patient: Patient) -> None:
 def converses(patient: Patient) -> None:
     """A user's message is dispatched, and answered."""
     subject = subject_of(patient)
-    before = subject.said("hello")
-    subject.until("an answer", lambda seen: pongs(seen) > pongs(before))
+    said = subject.asked()
+    subject.until("an answer", lambda seen: said.answers(seen) > 0)
 
 
 def checked(patient: Patient) -> tuple[int, bool]:
