@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from qqdiag.errors import UsageError
@@ -28,17 +30,44 @@ def write_private(path: Path, data: bytes) -> None:
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise UsageError(Say("the output is not a regular file"), Say("give -o the name of a file, or - for stdout"))
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        beside, descriptor = _new(path)
     except OSError as error:
         raise UsageError(_why(error), Say("give -o a name in a folder that you may write to")) from error
     try:
         _fill(descriptor, data)
         os.replace(beside, path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise UsageError(_why(error), Say("look for space with df, or give -o another folder")) from error
+    finally:  # whatever ends it, a signal too
+        beside.unlink(missing_ok=True)
+
+
+def is_left_behind(beside: Path) -> bool:
+    """Whether a half-written file is of a process that was killed: its writer holds a lock, which ends with it."""
+    try:
+        descriptor = os.open(beside, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _new(path: Path) -> tuple[Path, int]:
+    """A new file beside `path`, locked (flock(2)) before anybody could take it for one that was left behind."""
+    while True:
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if beside.exists():
+            return beside, descriptor
+        os.close(descriptor)
 
 
 def _why(error: OSError) -> Say:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from qqdiag.cli import options
 from qqdiag.cli.console import emit
+from qqdiag.exits import CLEAR
 
 if TYPE_CHECKING:
     from qqdiag.watch.metrics import Figures
@@ -23,7 +27,7 @@ def _seconds(name: str, default: float, least: float, text: str) -> Callable[[An
 
 
 @click.command()
-@click.argument("target", required=False)
+@options.target
 @click.option(
     "--folder", type=click.Path(path_type=Path), default="qqdiag", show_default=True, help="Where the evidence goes."
 )
@@ -65,6 +69,7 @@ def watch(
     from qqdiag.watch.follow import Followed
     from qqdiag.watch.keep import Bounds, ready
 
+    signal.signal(signal.SIGTERM, _end)
     ready(folder)
     plan = recorder.Plan(
         folder=folder.absolute(),
@@ -84,6 +89,11 @@ def watch(
             figures.event(event)
         emit(line(objects_of([{"event": event.name, **event.values}])[0]))
     return 0
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """As its manager ends it: what is being written is given up, and a running command goes on."""
+    raise SystemExit(CLEAR)
 
 
 def _figures(where: str) -> Figures:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from qqdiag import capture
 from qqdiag.errors import QqdiagError, UsageError
 from qqdiag.finding import Diagnosis
 from qqdiag.model import Say, Word
-from qqdiag.output import write_private
+from qqdiag.output import is_left_behind, write_private
 from qqdiag.publish import page
 from qqdiag.recording import Recording
 
@@ -61,9 +62,12 @@ def keep(folder: Path, recording: Recording, diagnosis: Diagnosis, bounds: Bound
 
 
 def ready(folder: Path) -> None:
-    """Make the folder, for its owner alone. UsageError where that cannot be."""
+    """Make the folder, for its owner alone, and remove what a killed watcher left. UsageError where that cannot be."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in [entry for entry in folder.iterdir() if HALF_WRITTEN.fullmatch(entry.name)]:
+            if is_left_behind(path):
+                path.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(
             Say("the folder cannot be made (error {number})", number=error.errno or 0),
@@ -72,15 +76,16 @@ def ready(folder: Path) -> None:
 
 
 def make_room(folder: Path, bounds: Bounds) -> None:
-    """Remove the oldest failures until one more fits; the newest one stays, whatever its size."""
-    stems = _failures(folder)
+    """Remove the oldest failures until one more fits; the newest one stays, whatever its size.
+
+    What is of the future was written while the clock was ahead, and is older than what was written since.
+    """
+    stems, now = _failures(folder), time.time()
     while len(stems) > 1 and (len(stems) >= bounds.failures or sum(map(sum, stems.values())) > bounds.size):
-        oldest = min(stems, key=_moment)
+        oldest = min(stems, key=lambda stem: (_moment(stem) <= now, _moment(stem), stem))
         del stems[oldest]
         for path in [entry for entry in folder.iterdir() if _stem(entry) == oldest]:
             path.unlink(missing_ok=True)
-    for path in [entry for entry in folder.iterdir() if HALF_WRITTEN.fullmatch(entry.name)]:
-        path.unlink(missing_ok=True)
 
 
 def _failures(folder: Path) -> dict[str, list[int]]:
@@ -98,8 +103,8 @@ def _stem(path: Path) -> str:
     return match[1] if match else ""
 
 
-def _moment(stem: str) -> tuple[int, str]:
-    return int(stem.split("-")[1]), stem
+def _moment(stem: str) -> int:
+    return int(stem.split("-")[1])
 
 
 def _if_there(path: Path) -> Path | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 import pytest
 
-from qqdiag.watch.keep import Bounds, make_room
+from qqdiag.watch.keep import Bounds, make_room, ready
 
 
 def failure(folder: Path, moment: int, size: int = 10) -> None:
@@ -40,11 +41,8 @@ def test_nothing_of_others_is_removed(tmp_path: Path) -> None:
     for name in others:
         (tmp_path / name).write_text("mine")
     (tmp_path / "qqdiag-1500000000-1-hot-loop.md").symlink_to(tmp_path / "notes.txt")
-    half = tmp_path / ".qqdiag-1600000000-1-hot-loop.qqd.0123abcd"
-    half.write_text("of a watcher that was killed")
     make_room(tmp_path, Bounds(failures=1))
     assert all((tmp_path / name).read_text() == "mine" for name in others)
-    assert not half.exists()
     assert (tmp_path / "qqdiag-1700000001-77-hot-loop.qqd").exists()
     assert not (tmp_path / "qqdiag-1700000000-77-hot-loop.qqd").exists()
 
@@ -54,4 +52,15 @@ def test_a_clock_that_was_wrong_does_not_make_the_folder_grow(tmp_path: Path) ->
     for moment in (7, 1700000000, 9999999999, 1700000001):
         failure(tmp_path, moment)
     make_room(tmp_path, Bounds(failures=3))
-    assert moments(tmp_path) == {1700000001, 9999999999}
+    assert moments(tmp_path) == {1700000000, 1700000001}
+
+
+def test_what_a_killed_watcher_left_goes_and_what_another_one_writes_stays(tmp_path: Path) -> None:
+    left, written = (tmp_path / f".qqdiag-1600000000-{pid}-hot-loop.qqd.0123abcd" for pid in (1, 2))
+    left.write_text("half")
+    with written.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        ready(tmp_path)
+        assert list(tmp_path.iterdir()) == [written]
+    ready(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -62,11 +62,12 @@ def test_a_command_that_hangs_is_killed_and_tried_again_after_the_back_off(tmp_p
             assert seen.names().count("held-back") == 1
 
 
-def test_a_command_that_fails_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("then", "code"), [("exit 7", 7), ("/nonexistent/restart", 127)])
+def test_a_command_that_fails_is_told(then: str, code: int, tmp_path: Path) -> None:
     with gateway(tmp_path / "hang") as supervisor:
         pid = str(next_pid(supervisor))
-        with watcher(pid, "--folder", str(tmp_path / "kept"), "--then", "exit 7", *QUICK) as seen:
-            assert seen.until("acted")["exit_code"] == 7
+        with watcher(pid, "--folder", str(tmp_path / "kept"), "--then", then, *QUICK) as seen:
+            assert seen.until("acted")["exit_code"] == code
 
 
 @pytest.mark.root

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 HANGING = Path(__file__).with_name("hanging.py")
@@ -58,12 +58,23 @@ class Watcher:
 
 @contextmanager
 def watcher(
-    *arguments: str, before: Sequence[str] = (), patience: float = PATIENCE, **environment: str
+    *arguments: str,
+    before: Sequence[str] = (),
+    patience: float = PATIENCE,
+    errors: Path | None = None,
+    **environment: str,
 ) -> Iterator[Watcher]:
-    """:param before: words of a command that runs it, such as `nsenter`"""
+    """
+    :param before: words of a command that runs it, such as `nsenter`
+    :param errors: where its stderr goes; None: ours
+    """
     command = [*before, sys.executable, "-m", "qqdiag", "watch", *arguments]
     environ = {**os.environ, **environment}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
+    with ExitStack() as stack:
+        stderr = stack.enter_context(errors.open("w")) if errors else None
+        process = stack.enter_context(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environ)
+        )
         overdue = threading.Timer(patience, process.kill)
         overdue.start()
         try:

@@ -1,0 +1,24 @@
+/* The wall clock of a process, ahead of the machine's by as many seconds as the file CLOCK_AHEAD says. */
+
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int clock_gettime(clockid_t which, struct timespec *at)
+{
+    int result = syscall(SYS_clock_gettime, which, at);
+    const char *path = getenv("CLOCK_AHEAD");
+    if (result == 0 && which == CLOCK_REALTIME && path != NULL) {
+        char text[32] = "";
+        int file = open(path, O_RDONLY | O_CLOEXEC);
+        if (file >= 0) {
+            if (read(file, text, sizeof text - 1) > 0)
+                at->tv_sec += atol(text);
+            close(file);
+        }
+    }
+    return result;
+}
