@@ -49,6 +49,12 @@ def gateways() -> list[int]:
     return sorted(by_command | by_file)
 
 
+def pythons() -> list[int]:
+    """The pids of what runs an interpreter, in order, but for this process and those that started it."""
+    own = set(ancestors(os.getpid()))
+    return sorted(pid for pid in pids() if pid not in own and "python" in os.path.basename(_words(pid)[0]))
+
+
 def pids() -> list[int]:
     """Every process that /proc shows; none where there is no /proc."""
     try:
@@ -67,11 +73,16 @@ def _listed(found: list[int]) -> Say:
 
 def runs(pid: int, profile: Profile) -> bool:
     """Whether an interpreter runs a program that the profile names: `python …/hermes`, `python -m hermes_cli`."""
-    try:
-        words = proc.text(proc.read(f"/proc/{pid}/cmdline")).split("\0")
-    except OSError:
-        return False
+    words = _words(pid)
     return "python" in os.path.basename(words[0]) and any(os.path.basename(word) in profile.argv for word in words[1:4])
+
+
+def _words(pid: int) -> list[str]:
+    """Its command line; one empty word where it cannot be read."""
+    try:
+        return proc.text(proc.read(f"/proc/{pid}/cmdline")).split("\0")
+    except OSError:
+        return [""]
 
 
 def _is_registered(pid: int) -> bool:

@@ -25,6 +25,7 @@ from interpreters import INTERPRETER, Interpreter, ran_on
 pytest_plugins = ["pytester"]
 PACKAGES = {  # by program
     "debootstrap": "debootstrap",
+    "fish": "fish",
     "ip": "iproute2",
     "openssl": "openssl",
     "setpriv": "util-linux",
@@ -38,6 +39,7 @@ PACKAGES = {  # by program
     "readelf": "binutils",
     "tmux": "tmux",
     "xz": "xz-utils",
+    "zsh": "zsh",
     "zstd": "zstd",
 }
 MAY_SKIP = (

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # redact/leave_out.py has them too: it is not imported here, so that `qqdiag --help` stays quick. A test compares them.
 SECTIONS = (
@@ -12,7 +16,19 @@ SECTIONS = (
     *("checked", "missing"),
 )
 
-target = click.argument("target", required=False)
+
+def targets(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What the shell offers for a target: the pids of the gateways here, or else of what Python runs, and files."""
+    from click.shell_completion import CompletionItem
+
+    from qqdiag import find
+
+    pids = [str(pid) for pid in find.gateways() or find.pythons()]
+    offered = [CompletionItem(pid) for pid in pids if pid.startswith(begun)]
+    return [CompletionItem(begun, type="file"), *offered]  # first: with a file, bash forgets what came before
+
+
+target = click.argument("target", required=False, shell_complete=targets)
 interval = click.option(
     "--interval", type=click.FloatRange(0, 3600), default=1.0, show_default=True, help="Seconds between two samples."
 )

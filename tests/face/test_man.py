@@ -1,4 +1,4 @@
-"""The manual page, the help and the shell's completion say what the commands are: each is asked where it is used."""
+"""The manual page and the help say what the commands are: each is asked where it is used."""
 
 from __future__ import annotations
 
@@ -16,12 +16,8 @@ import pytest
 
 from qqdiag.cli import cli
 from qqdiag.cli import run as cli_run
-from qqdiag.explain import PAGES, runbooks
 
 QQDIAG = [sys.executable, "-P", "-m", "qqdiag"]
-COMPLETION = next(
-    line for line in (Path(__file__).parents[2] / "README.md").read_text().splitlines() if "man -l" in line
-)
 
 
 def leaves(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -88,34 +84,3 @@ def test_each_example_has_options_that_there_are(words: tuple[str, ...]) -> None
     used = re.findall(r"(?<= )--?[a-z-]+", re.sub(r"'.*?'", "", called))
     of = [command for name, command in COMMANDS.items() if called.startswith(" ".join(("qqdiag", *name)))][-1]
     assert set(used) <= {option for one in of.params for option in (*one.opts, *one.secondary_opts)}
-
-
-OFFERED = """
-{load}
-COMP_WORDS=({words} "")
-COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-complete -p qqdiag >/dev/null || exit 3
-$(complete -p qqdiag | grep -o '_[a-z_]*completion') qqdiag
-printf '%s\\n' "${{COMPREPLY[@]}}"
-"""
-
-
-def offered(words: str, tmp_path: Path) -> list[str]:
-    """What bash offers after these words, set up by the line of the README."""
-    program = tmp_path / "qqdiag"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m qqdiag "$@"\n')
-    program.chmod(0o755)
-    load = re.search(r'eval "[^`]+"', COMPLETION)
-    assert load is not None
-    script = OFFERED.format(load=load[0], words=words)
-    done = run(["bash", "--norc", "-c", script], PATH=f"{tmp_path}:{os.environ['PATH']}")
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.split()
-
-
-def test_bash_completes_commands_options_and_ids(tmp_path: Path) -> None:
-    assert offered("qqdiag", tmp_path) == sorted(cli.commands)
-    assert offered("qqdiag report --format", tmp_path) == ["md", "json", "html", "text"]
-    assert offered("qqdiag explain", tmp_path) == [*PAGES, *runbooks()]
-    assert "bounded-close" in offered("qqdiag fixes show", tmp_path)
-    assert "hot-loop" in offered("qqdiag lab start", tmp_path)
