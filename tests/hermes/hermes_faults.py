@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import hermes_outside as outside
-from hermes_failing import CLOSE_TIMEOUT, full_connections
+from hermes_failing import CLOSE_TIMEOUT, at_rest, full_connections
 from hermes_gateway import Setting
 from hermes_patient import FIRST_BEAT, Patient, wait_beats
 
@@ -153,7 +153,8 @@ def swallowed(thrown: Thrown) -> None:
 
 
 def full(thrown: Thrown) -> None:
-    thrown.patient.gateway.wait(lambda: bool(full_connections(thrown.patient)), "both queues filled", 30)
+    patient = thrown.patient
+    patient.gateway.wait(lambda: at_rest(lambda: full_connections(patient), 3.0), "full queues that do not move", 60)
 
 
 def gave_up(thrown: Thrown) -> None:
@@ -175,6 +176,12 @@ def elapses(seconds: float) -> Callable[[Thrown], object]:
         thrown.patient.gateway.wait(lambda: time.monotonic() > end, f"{seconds:g} s", seconds + 10)
 
     return wait
+
+
+def storm(thrown: Thrown) -> None:
+    """It came back each time, and comes back again; the last connection lasts."""
+    ended_when_ready(thrown.patient)
+    beats_on(thrown)
 
 
 def beats_on(thrown: Thrown) -> None:
@@ -279,6 +286,7 @@ FAULTS = (
         "each connection ends when it is ready",
         "quick-disconnect",
         ended_when_ready,
+        storm,
         recovered=RESTS,
     ),
     Fault(
