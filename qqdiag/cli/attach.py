@@ -10,6 +10,7 @@ import click
 
 from qqdiag.cli import options
 from qqdiag.cli.console import emit, note, progress, shown_path
+from qqdiag.cli.given import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,6 +59,9 @@ def attach(
     from qqdiag.render.rows import rows
     from qqdiag.target import resolve
 
+    _check(put_in, doomed, task)
+    if console and not listed:
+        refuse(["as_json"], "does not go with --console: --ps lists the tasks")
     live = process_of(resolve(target))
     if task is not None:
         _tell(its.lines(its.where(live, task)))
@@ -77,6 +81,19 @@ def attach(
     if console:
         open_console(live.pid, monitor)
     return 0
+
+
+def _check(put_in: bool, doomed: str | None, task: str | None) -> None:
+    """What does not go together."""
+    alone = [("put_in", put_in), ("doomed", doomed is not None), ("task", task is not None)]
+    chosen = next((name for name, given in alone if given), None)
+    if chosen is not None:
+        others = [name for name in ("put_in", "doomed", "task", "listed", "console", "as_json") if name != chosen]
+        refuse(others, "does not go with --inject, --cancel or --where")
+    if chosen != "put_in":
+        refuse(["by", "output"], "is for --inject")
+    if chosen not in ("put_in", "doomed"):
+        refuse(["yes"], "is for --inject and --cancel")
 
 
 def _inject(live: Live, by: str | None, output: Path, yes: bool) -> int:

@@ -13,12 +13,15 @@ import click
 
 from qqdiag.cli import options
 from qqdiag.cli.console import emit, note, progress, shown_path, width
+from qqdiag.cli.given import refuse
 
 if TYPE_CHECKING:
     from qqdiag.finding import Diagnosis
     from qqdiag.recording import Recording
     from qqdiag.snapshot import Snapshot
     from qqdiag.target import Live, Target
+
+OF_FOLDER = frozenset({"target", "form", "output", "verbose"})  # what `report FOLDER` takes
 
 
 @click.command()
@@ -91,7 +94,8 @@ def report(
     Example: qqdiag report 1234 -o report.md
     """
     if target is not None and os.path.isdir(target):
-        return _sum_up(Path(target), form, output)
+        return _sum_up(Path(target), form, output, verbose)
+    _check_form(issue, raw)
     from qqdiag import pseudonym_key as keys
     from qqdiag.exits import of_diagnosis
     from qqdiag.publish import page
@@ -110,7 +114,14 @@ def report(
     return of_diagnosis(diagnosis) if exit_code else 0
 
 
-def _sum_up(folder: Path, form: str, output: Path | None) -> int:
+def _check_form(issue: bool, raw: bool) -> None:
+    if issue:
+        refuse(["form"], "does not go with --issue, which is Markdown with lines above it")
+    if raw:
+        refuse(["mask_code", "pseudonym_key", "log_text"], "changes nothing beside --raw, which hides nothing")
+
+
+def _sum_up(folder: Path, form: str, output: Path | None, verbose: bool) -> int:
     from qqdiag.errors import UsageError
     from qqdiag.model import Say
     from qqdiag.output import write_private
@@ -118,11 +129,13 @@ def _sum_up(folder: Path, form: str, output: Path | None) -> int:
     from qqdiag.render.rows import objects, table
     from qqdiag.tally import tally
 
+    of_one = [parameter.name or "" for parameter in report.params if parameter.name not in OF_FOLDER]
+    refuse(of_one, "is for the page of one process: with a folder go --format, -o and -v")
     if form == "html":
         raise UsageError(
             Say("what a folder says is a table, and no page for a browser"), Say("give --format md, text or json")
         )
-    with progress() as step:
+    with progress(verbose) as step:
         found = tally(folder, step)
     records = [row._asdict() for row in found.rows]
     text = objects(objects_of(records)) if form == "json" else table(cells_of(records))
@@ -174,6 +187,7 @@ def capture(
     found = resolve(target, sysroot)
     with progress() as step:
         if isinstance(found, Core):
+            _check_running(found)
             recording = record_core(found, deep=deep, full=full, variables=variables)
         else:
             live = process_of(found)
@@ -227,6 +241,7 @@ def _examine(
 
     with progress(verbose) as step:
         found = resolve(target, sysroot, closed=True)
+        _check_running(found)
         snapshot = take(found, interval, pause=pause, deep=deep, variables=variables, progress=step)
     return snapshot, diagnose(snapshot)
 
@@ -239,6 +254,14 @@ def _check_whole(recording: Recording) -> None:
     if isinstance(recording.whole, Missing):
         why = Say("it was written without all memory: {why}", why=recording.whole.reason)
         raise NotReadable(why, recording.whole.hint)
+
+
+def _check_running(target: Target) -> None:
+    """What says how to look at a process is refused for a file, which holds what was seen."""
+    from qqdiag.target import Live
+
+    if not isinstance(target, Live):
+        refuse(["interval", "pause"], "is for a running process: a file holds what was seen when it was made")
 
 
 def process_of(target: Target) -> Live:

@@ -70,12 +70,15 @@ def triage(target: str | None, interval: float, every: bool, dry: bool, output: 
     Example: qqdiag triage 1234
     """
     from qqdiag.diagnose import diagnose
+    from qqdiag.errors import UsageError
     from qqdiag.exits import CLEAR, FOUND, LACKING
     from qqdiag.model import Say
     from qqdiag.run import take
     from qqdiag.triage import walk
     from qqdiag.watch.follow import Followed
 
+    if every and dry:
+        raise UsageError(Say("--yes runs every step, and --dry-run none"), Say("leave out one of the two"))
     followed = Followed(target)
     live = followed.first()
     with progress() as step:
@@ -84,6 +87,8 @@ def triage(target: str | None, interval: float, every: bool, dry: bool, output: 
     finding = walk.worst(diagnosis)
     if finding is None:
         terminal.tell(Say("nothing that is known was found"))
+        if output is not None:
+            _write(output, snapshot, diagnosis, [], raw)
         return CLEAR if diagnosis.verdict != "unknown" else _ask_the_tree(terminal, live.pid) or LACKING
     case = walk.case(snapshot, finding, live)
     over = walk.walk(case, followed, terminal)

@@ -12,6 +12,7 @@ import click
 
 from qqdiag.cli import options
 from qqdiag.cli.console import emit
+from qqdiag.cli.given import refuse
 from qqdiag.exits import CLEAR
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def watch(
     from qqdiag.watch.keep import Bounds, ready
 
     signal.signal(signal.SIGTERM, _end)
+    if not then:
+        refuse(["then_limit", "backoff"], "is for the command of --then")
     ready(folder)
     plan = recorder.Plan(
         folder=folder.absolute(),
