@@ -89,7 +89,8 @@ def _with_arguments(walk: Walk, node: cst.Call, function: Value, base: Value, st
     function, base, before, by_name = callables.unwrapped(function, base)
     name = function.name if isinstance(function, Thing) else "?"
     last = name.rpartition(".")[2]
-    limited = last in DEADLINES and _is_deadline(walk, node, by_name, state)
+    bounds = last in DEADLINES and (last != "wait" or name.startswith("asyncio."))  # an Event has a `wait` too
+    limited = bounds and _is_deadline(walk, node, by_name, state)
     if last in (*LATER, *TASKS):  # before what it runs
         state = state.happened("later" if last in LATER else "task", name, walk.code.line(node))
     inside = replace(state, limits=state.limits + limited)  # `receive` and its like happen where they are called
@@ -98,7 +99,7 @@ def _with_arguments(walk: Walk, node: cst.Call, function: Value, base: Value, st
         after = replace(after, limits=state.limits)
         positional, named = callables.spread(node.args, values)
         given = ((*before, *positional), {**by_name, **named})
-        return _done(walk, node, (name, function, base, limited), given, after)
+        return _done(walk, node, (name, function, base, limited if bounds else None), given, after)
 
     return expressions.combined(walk, [arg.value for arg in node.args], inside, made)
 
@@ -130,7 +131,7 @@ def _is_time(value: Value | Raised | Forever) -> bool:
 def _done(
     walk: Walk,
     node: cst.Call,
-    called: tuple[str, Value, Value, bool],
+    called: tuple[str, Value, Value, bool | None],
     given: tuple[tuple[Value, ...], dict[str, Value]],
     state: State,
 ) -> list[Outcome]:
@@ -145,8 +146,8 @@ def _done(
     own = callables.enter(walk, function, base, arguments, named, state)
     if own is not None:
         return own
-    if last in DEADLINES:
-        return _bounded(walk, last, limited, arguments, state, line)
+    if limited is not None:
+        return _bounded(walk, last, limited, arguments, until(arguments[1:], named, state, line), line)
     if last in LATER or last in ("call_soon_threadsafe", "add_done_callback", "call_soon"):
         return called_back(walk, (*arguments, base) if last == "add_done_callback" else arguments, state)
     if last in TASKS:
@@ -187,6 +188,15 @@ def _of_python(
     return [(Unknown(about(base, *arguments)), state)]
 
 
+def until(arguments: Sequence[Value], named: dict[str, Value], state: State, line: int) -> State:
+    """A time that is reckoned from a clock: what it was made from is kept."""
+    seconds = (*arguments, *named.values())
+    if "#time" in about(*seconds):
+        for one in callables.names_in(*seconds):
+            state = state.happened("until", one, line)
+    return state
+
+
 def _bounded(
     walk: Walk, name: str, limited: bool, arguments: tuple[Value, ...], state: State, line: int
 ) -> list[Outcome]:
@@ -205,7 +215,7 @@ def _bounded(
             after = tasks.given_up(task, after)
         after = replace(after, limits=state.limits)
         found.append((value if name == "wait_for" else Unknown(about(*arguments)), after))
-        if limited and name == "wait_for":
+        if limited and name == "wait_for" and not isinstance(value, Raised):
             found.append((TIMED_OUT, after.looked_at(about(*arguments, value))))
     return found
 
@@ -220,13 +230,16 @@ def called_back(walk: Walk, arguments: Sequence[Value], state: State) -> list[Ou
         if not isinstance(value, Thing):
             continue
         # It runs later: what was decided before need not hold then.
-        alone = replace(state, limits=0, decided=frozenset())
+        alone = replace(state, limits=0, decided=frozenset(), late=True)
         rest = (*before, *arguments[place + 1 :])
+        alone = alone.happened("calls", value.name.rpartition(".")[2].removeprefix("def:"), 0)
         following = callables.enter(walk, value, base, rest, named, alone)
         if following is None and value.name.startswith("ws."):
             following = walk.situation(Call(value.name, Thing("ws"), (), {}, alone, 0))
         if following is not None:
-            ways = [replace(after, limits=state.limits, decided=state.decided) for _, after in following]
+            ways = [
+                replace(after, limits=state.limits, decided=state.decided, late=state.late) for _, after in following
+            ]
             return [(Thing("timer"), way) for way in ways]
     return [(Thing("timer"), state)]
 

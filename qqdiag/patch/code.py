@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -26,6 +26,7 @@ class Function:
     is_static: bool
     positional: int = 0  # how many of the parameters are taken by position
     is_generator: bool = False
+    is_small: bool = False  # it awaits nothing: its answer decides, or what it sets
     decorators: tuple[cst.BaseExpression, ...] = ()  # those that are not Python's own, the outermost first
     calls: frozenset[str] = frozenset()  # names of what it calls: `self._open()` and `_open()` are both `_open`
     marks: frozenset[str] = frozenset()  # names that it calls, reads or sets
@@ -123,6 +124,12 @@ class Code:
         if function not in self.reached_by:
             self.reached_by[function] = self.reached(function)
         return self.reached_by[function]
+
+    def reach_of_block(self, body: cst.BaseSuite) -> frozenset[str]:
+        """The names that a block uses, by itself and through what it calls in this module."""
+        names = {one.value if isinstance(one, cst.Name) else one.attr.value for one in all_nodes(body)
+                 if isinstance(one, cst.Name | cst.Attribute)}  # fmt: skip
+        return frozenset(names).union(*(self.reach[name] for name in sorted(names) if name in self.reach))
 
     @cached_property
     def reach(self) -> dict[str, frozenset[str]]:
@@ -227,6 +234,13 @@ def _read_class(code: Code, node: cst.ClassDef) -> None:
                 code.made.update({(name, one): value for one, value in computed_of(small).items()})
 
 
+SMALL = 150  # nodes; about ten lines
+
+
+def _is_small(parts: Sequence[cst.CSTNode]) -> bool:
+    return len(parts) <= SMALL and not any(isinstance(part, cst.While | cst.For | cst.Try) for part in parts)
+
+
 OF_PYTHON = frozenset({"property", "cached_property", "functools.cached_property", "staticmethod", "classmethod"})
 
 
@@ -254,6 +268,7 @@ def function_of(node: cst.FunctionDef, owner: str | None) -> Function:
         "staticmethod" in decorators,
         len(node.params.posonly_params) + len(node.params.params),
         any(isinstance(part, cst.Yield) for part in nodes(node.body)),
+        node.asynchronous is None and _is_small(nodes(node.body)),
         tuple(one.decorator for one in node.decorators if dotted(one.decorator) not in OF_PYTHON),
         frozenset(called),
         frozenset(marks),

@@ -27,6 +27,7 @@ from qqdiag.patch.values import (
 if TYPE_CHECKING:
     from qqdiag.patch.walk import Walk
 
+FEW = 8  # items of a loop that are looked at one by one
 ANY_ERROR = ("Exception", "BaseException")
 
 
@@ -113,7 +114,8 @@ def next_of(walk: Walk, node: cst.For, state: State) -> list[tuple[bool | Raised
         said = None
         if value == Thing("ws"):
             said = walk.situation(Call("ws.__anext__", value, (), {}, after, walk.code.line(node)))
-        each = value.items if isinstance(value, Several) else (Unknown(about(value)),)
+        few = isinstance(value, Several) and len(value.items) <= FEW
+        each = value.items if isinstance(value, Several) and few else (Unknown(about(value)),)
         for one, at in said if said is not None else [(one, after) for one in each]:
             if isinstance(one, Raised | Forever):
                 found.append((one, at))
@@ -148,21 +150,6 @@ def raised_of(walk: Walk, value: Result | None) -> Raised:
         name = value.name.rpartition(".")[2].removeprefix("class:").partition("#")[0]
         return Raised(walk.code.lineage(name), value)
     return Raised(ANY_ERROR)
-
-
-def fits(walk: Walk, pattern: cst.MatchPattern, subject: Value, state: State) -> bool | None:
-    """Whether `case pattern:` takes it."""
-    if isinstance(pattern, cst.MatchAs):
-        return True if pattern.pattern is None else fits(walk, pattern.pattern, subject, state)
-    if isinstance(pattern, cst.MatchOr):
-        answers = [fits(walk, one.pattern, subject, state) for one in pattern.patterns]
-        return True if True in answers else None if None in answers else False
-    if isinstance(pattern, cst.MatchValue | cst.MatchSingleton):
-        value = expressions.results(walk, pattern.value, state)[0][0]
-        if isinstance(value, Raised | Forever):
-            return None
-        return operations.compare(cst.Equal(), subject, value)
-    return None
 
 
 def names_set(body: cst.BaseSuite) -> frozenset[str]:

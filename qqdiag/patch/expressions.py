@@ -127,10 +127,10 @@ def attribute(walk: Walk, base: Value, name: str, state: State) -> list[Outcome]
             return walk.inline(method, state, (SELF,), {})
         if method is not None:
             return [(Thing(f"self.{name}"), state)]
-        constant = None if name in walk.code.assigned else _class_constant(walk, walk.code.adapter, name)
+        constant = None if name in walk.code.assigned else class_constant(walk, walk.code.adapter, name)
         return [(constant or Unknown(frozenset({name})), state)]
     if base.name.startswith("class:"):
-        constant = _class_constant(walk, base.name.removeprefix("class:"), name)
+        constant = class_constant(walk, base.name.removeprefix("class:"), name)
         return [(constant or Thing(f"{base.name}.{name}"), state)]
     if base.name == "ws" and name in _BELOW:
         return [(Thing(f"ws.{name}"), state)]
@@ -143,7 +143,8 @@ _BELOW = frozenset({"_response", "_writer", "_conn", "transport"})  # ways to it
 _ROLES = frozenset({"ws", "session", "listener task", "message"})
 
 
-def _class_constant(walk: Walk, owner: str, name: str) -> Value | None:
+def class_constant(walk: Walk, owner: str, name: str) -> Value | None:
+    """What a class sets for its instances."""
     code = walk.code
     for one in code.lineage(owner):
         if name in code.attributes.get(one, {}):
@@ -184,7 +185,7 @@ def _boolean(walk: Walk, node: cst.BooleanOperation, state: State) -> list[Outco
             continue
         known = truth(left)
         if known is None or known is stops_at:
-            found.append((left if known is not None else _as_decided(left, stops_at), after))
+            found.append((left if known is not None else _as_decided(left, stops_at), after.looked_at(about(left))))
         if known is None or known is not stops_at:
             decided = after.looked_at(about(left))
             found += [(_joined(left, right), at) for right, at in results(walk, node.right, decided)]

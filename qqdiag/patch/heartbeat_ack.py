@@ -5,10 +5,11 @@ from __future__ import annotations
 import libcst as cst
 
 from qqdiag.model import Say
+from qqdiag.patch.beating import ENDS, MOST, connected, first, is_cut, is_known, turned
 from qqdiag.patch.code import Function, nodes
 from qqdiag.patch.constants import dotted
 from qqdiag.patch.edits import Editor, inner
-from qqdiag.patch.endings import Ending, events
+from qqdiag.patch.endings import Ending, distinct, events
 from qqdiag.patch.finding import around, asks, everywhere
 from qqdiag.patch.judged import HAS, Adapter, Judged, Place, Refused, cannot_tell, frame, lacks
 from qqdiag.patch.roles import number, ops_of
@@ -16,7 +17,6 @@ from qqdiag.patch.situations import Library, begin, closed, follow
 from qqdiag.patch.values import NONE, Known
 
 ID = "heartbeat-ack"
-MOST = 10  # unanswered heartbeats; with the usual 33 s between two, over five minutes of silence
 NO_OP = 99
 
 
@@ -27,21 +27,57 @@ def judge(adapter: Adapter) -> Judged:
         return cannot_tell(Say("no task that sends op 1 was found"))
     beating = follow(code, beat, Library(), closed(begin(adapter.roles), is_closed=False))
     answered = changed(adapter, 11) - changed(adapter, NO_OP)
-    cuts = [event for kind in ("cut", "close") for event in events(beating, kind)]
-    counted = raised(beating)
-    watched = {name for event in cuts for name in event.decided} & answered
+    cuts = [event for kind in ENDS for event in events(beating, kind)]
+    watched = {name for event in cuts if not event.late for name in event.decided} & answered
+    timed = timers(beating) & answered if any(event.late for event in cuts) else set()
     line = next((event.line for event in events(beating, "send")), code.line(beat.node))
     if not answered:
         return lacks(Place(line, Say("op 11, the answer to this heartbeat, changes nothing")))
-    if not watched:
+    if not watched | timed:
         return lacks(Place(line, Say("nothing ends the connection when this heartbeat stays unanswered")))
+    by_clock = any("#time" in event.decided for event in cuts if event.decided & watched)
+    wrong = _in_turns(adapter, watched) if watched and not by_clock else None
+    if wrong is None:
+        counted = timed | watched if by_clock else timed | raised(beating)
+        wrong = _by_its_look(adapter, beating, watched | timed, counted)
+    return lacks(Place(line, wrong)) if wrong.template else HAS
+
+
+FINE = Say("")
+
+
+def _in_turns(adapter: Adapter, watched: set[str]) -> Say | None:
+    """What is wrong after many turns. None: what it counts with is not known well enough."""
+    start = connected(adapter, first(adapter, watched))
+    if not is_known(start, watched):
+        return None
+    silent = [one for state in start for one in turned(adapter, state, MOST + 2, answered=False)]
+    heard = [one for state in start for one in turned(adapter, state, MOST + 2, answered=True)]
+    if not is_known((one.state for one in (*silent, *heard)), watched):
+        return None
+    if not all(is_cut(one) for one in silent):
+        return Say("many heartbeats that stay unanswered do not end the connection")
+    if any(is_cut(one) for one in heard):
+        return Say("the connection is cut although this heartbeat is answered")
+    again = distinct(after for one in silent for after in connected(adapter, one.state))
+    if any(is_cut(one) for state in again for one in turned(adapter, state, 3, answered=True)):
+        return Say("the count is not set back for a new connection")
+    return FINE
+
+
+def _by_its_look(adapter: Adapter, beating: list[Ending], watched: set[str], counted: set[str]) -> Say:
     if not watched & counted:
-        return lacks(Place(line, Say("nothing counts this heartbeat as unanswered")))
+        return Say("nothing counts this heartbeat as unanswered")
     if not any(_bounded(adapter, name) for name in watched):
-        return lacks(Place(line, Say("so many unanswered heartbeats are allowed that none of them counts")))
+        return Say("so many unanswered heartbeats are allowed that none of them counts")
     if not _set_back(adapter, beating, watched):
-        return lacks(Place(line, Say("the count is not set back for a new connection")))
-    return HAS
+        return Say("the count is not set back for a new connection")
+    return FINE
+
+
+def timers(endings: list[Ending]) -> set[str]:
+    """Attributes that a timer or a task is kept in."""
+    return {event.detail for event in events(endings, "set") if getattr(event.value, "name", "") in ("timer", "task")}
 
 
 def _marks(adapter: Adapter) -> set[str]:
@@ -89,6 +125,8 @@ def _set_back(adapter: Adapter, beating: list[Ending], watched: set[str]) -> boo
     roles = adapter.roles
     opening = follow(adapter.code, roles.opening, Library(), closed(begin(roles)), _marks(adapter))
     at_cut = {event.detail for event in events(beating, "set") if event.value in (Known(0), NONE)}
+    at_cut |= {event.detail.removesuffix(".clear") for event in events(beating, "touch")}
+    at_cut |= {event.detail.partition(".")[0] for event in events(beating, "touch") if event.detail.endswith("cancel")}
     return bool(watched & (at_cut | names(opening) | (changed(adapter, 10) - changed(adapter, NO_OP))))
 
 

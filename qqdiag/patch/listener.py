@@ -35,23 +35,37 @@ def judge(adapter: Adapter) -> Judged:
         places += _after(adapter, Library(receive_error=Raised(ERRORS[0]), connect_error=connect, rest_error=rest))
         for code in (4000, 4008):
             places += _after(adapter, Library("CLOSE", Known(code), connect_error=connect, rest_error=rest))
-    goes_on = [one for one in _ways(adapter, Library(receive_error=CANCELLED)) if one.how == "again"]
+    goes_on = any(one.how == "again" and _cancelled(one) for library in CANCELLING for one in _ways(adapter, library))
     line = adapter.code.line(adapter.roles.listener.node)
-    return has_unless([*places, *(Place(line, Say("it goes on when it is cancelled")) for _ in goes_on[:1])])
+    return has_unless([*places, *([Place(line, Say("it goes on when it is cancelled"))] if goes_on else [])])
+
+
+# Cancelled while it reads, and while it connects again: in a pause, asking for the address, opening.
+CANCELLING = (
+    Library(receive_error=CANCELLED),
+    Library(receive_error=Raised(ERRORS[0]), pause_error=CANCELLED),
+    Library(receive_error=Raised(ERRORS[0]), rest_error=CANCELLED, connect_error=CANCELLED),
+)
+
+
+def _cancelled(ending: Ending) -> bool:
+    return any((event.kind, event.detail) == ("raised", CANCELLED.classes[0]) for event in ending.state.events)
 
 
 def _ways(adapter: Adapter, library: Library) -> list[Ending]:
     roles = adapter.roles
     state = closed(begin(roles), is_closed=False)
-    return follow(adapter.code, roles.listener, library, state, {"receive", "ws_connect", roles.ws}, {"self"})
+    marks = {"receive", "ws_connect", "get", "post", roles.ws}
+    return follow(adapter.code, roles.listener, library, state, marks, {"self", "more", "raised"})
 
 
 def _after(adapter: Adapter, library: Library) -> list[Place]:
-    """Where the listener ends, and nobody is told."""
+    """Where the listener ends, and nobody is told. That it ends after many quick disconnects is not its own matter."""
     found: list[Place] = []
     for ending in _ways(adapter, library):
         done = {event.detail for event in ending.state.events if event.kind == "self"}
-        if ending.how == "again" or STOPS in done or TELLS in done:
+        quick = any("#time" in event.decided for event in ending.state.events if event.kind == "more")
+        if ending.how == "again" or TELLS in done or (STOPS in done and quick):
             continue
         line = ending.line or adapter.code.line(adapter.roles.listener.node)
         if ending.how == "raise":

@@ -11,9 +11,11 @@ from qqdiag.patch.edits import Editor
 from qqdiag.patch.endings import Ending
 from qqdiag.patch.judged import Adapter, Judged, Place, Refused, has_unless
 from qqdiag.patch.situations import STOPS, TELLS, Library, begin, closed, follow
-from qqdiag.patch.values import Event, Known
+from qqdiag.patch.values import SELF, Event, Known, Raised, Unknown
+from qqdiag.patch.walk import Turns
 
 ID = "quick-disconnect"
+FAILED = Raised(("ClientError", "Exception", "BaseException"))
 
 
 def judge(adapter: Adapter) -> Judged:
@@ -23,10 +25,37 @@ def judge(adapter: Adapter) -> Judged:
     ways = follow(code, roles.listener, Library("CLOSE", Known(4000)), state, {"receive", "ws_connect", roles.ws})
     again = [ending for ending in ways if ending.how == "again"]
     counted = {event.detail: event.line for ending in ways for event in _counts(ending)}
+    for other in _attempts(adapter):
+        counted.pop(other, None)
     if not counted:
         return has_unless([Place(code.line(roles.listener.node), Say("nothing counts connections that end at once"))])
+    line = min(counted.values())
+    if not any(_grows(adapter, name) for name in counted):
+        return has_unless([Place(line, Say("the next connection sets this count back"))])
     reset = [Place(event.line, Say("a new connection sets the count back")) for one in again for event in _resets(one)]
     return has_unless(reset or _without_effect(ways, again, counted))
+
+
+def _attempts(adapter: Adapter) -> set[str]:
+    """What is counted whatever time has passed: attempts to connect again."""
+    state = closed(begin(adapter.roles), is_closed=False)
+    library = Library(receive_error=FAILED, connect_error=FAILED)
+    marks = {"receive", "ws_connect", adapter.roles.ws}
+    ways = follow(adapter.code, adapter.roles.listener, library, state, marks, {"more"})
+    found = (event for ending in ways for event in ending.state.events)
+    return {event.detail for event in found if "#time" not in event.decided}
+
+
+def _grows(adapter: Adapter, name: str) -> bool:
+    """Whether the count is three after three of them."""
+    roles = adapter.roles
+    turns = Turns(3, frozenset({"receive", roles.read.name}), lambda one: [one])
+    state = closed(begin(roles), is_closed=False)
+    marks = {"receive", "ws_connect", roles.ws}
+    ways = follow(adapter.code, roles.listener, Library("CLOSE", Known(4000)), state, marks, {"self"}, turns)
+    left = [one.state.locals.get(name, one.state.fields.get((SELF, name), Unknown())) for one in ways]
+    told = any(event.detail == TELLS for one in ways for event in one.state.events)
+    return told or any(not isinstance(one, Known) or one == Known(3) for one in left)
 
 
 def _counts(ending: Ending) -> list[Event]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import libcst as cst
 
 from qqdiag.model import Say
@@ -13,31 +15,50 @@ from qqdiag.patch.finding import named, statement_of
 from qqdiag.patch.heartbeat_ack import CUT, CUT_TEXT, names
 from qqdiag.patch.judged import HAS, Adapter, Judged, Place, Refused, frame, lacks
 from qqdiag.patch.situations import Library, begin, closed, follow
-from qqdiag.patch.values import NONE, Known, Table
+from qqdiag.patch.values import NONE, Known, Table, Thing, Value
 
 ID = "ready-deadline"
 HELLO = Table((("heartbeat_interval", Known(41250)),))
 
 
 def judge(adapter: Adapter) -> Judged:
-    """Something that READY and RESUMED end must cut the connection otherwise."""
+    """Something that READY and RESUMED end, and nothing before them, must cut the connection otherwise."""
     opening = follow(adapter.code, adapter.roles.opening, Library(), closed(begin(adapter.roles)))
     greeted = answered(adapter, Known(10), NONE, HELLO)
     line = next((event.line for event in events(opening, "connect")), 0)
-    ending = {
-        event: names(answered(adapter, Known(0), Known(event), Table((("session_id", Known("s")),))))
-        - names(answered(adapter, Known(0), Known("OTHER"), NONE))
-        for event in ("READY", "RESUMED")
-    }
-    timed = _timed(opening) | _timed(greeted) | _waited(adapter)
+    told = {event: answered(adapter, Known(0), Known(event), SESSION) for event in ("READY", "RESUMED")}
+    others = names(answered(adapter, Known(0), Known("OTHER"), NONE))
+    ending = {event: names(endings) - others for event, endings in told.items()}
+    timed = _timed(opening) | _timed(greeted) | _bounded_reads(adapter) | _asked_late(adapter, [*opening, *greeted])
     if not timed:
         return lacks(Place(line, Say("nothing cuts this connection when READY does not come")))
     for event, changed in ending.items():
         if not timed & changed:
-            named = "READY" if event == "READY" else "RESUMED"
-            why = {"READY": Say("READY does not end its deadline"), "RESUMED": Say("RESUMED does not end its deadline")}
-            return lacks(Place(line, why[named]))
+            return lacks(Place(line, NOT_ENDED[event]))
+    by_both = timed & ending["READY"] & ending["RESUMED"]
+    if by_both and all(_ends_before(name, told, (opening, greeted)) for name in by_both):
+        return lacks(Place(line, Say("its deadline ends before READY or RESUMED comes")))
     return HAS
+
+
+SESSION = Table((("session_id", Known("s")),))
+NOT_ENDED = {"READY": Say("READY does not end its deadline"), "RESUMED": Say("RESUMED does not end its deadline")}
+
+
+def _ends_before(name: str, told: Mapping[str, list[Ending]], earlier: Iterable[list[Ending]]) -> bool:
+    """Whether what READY does to an attribute is done by the opening or by Hello too, and not taken back."""
+    ended = {_last(one, name) for endings in told.values() for one in endings} - {None}
+    return any(_last(one, name) in ended for endings in earlier for one in endings)
+
+
+def _last(ending: Ending, name: str) -> tuple[str, Value] | None:
+    """The last thing that was done to an attribute."""
+    done = [
+        (event.detail, event.value)
+        for event in ending.state.events
+        if event.kind in ("set", "touch", "more", "less") and event.detail.partition(".")[0] == name
+    ]
+    return done[-1] if done else None
 
 
 def answered(adapter: Adapter, op: Known, event: Known, body: Table | Known) -> list[Ending]:
@@ -74,13 +95,30 @@ def _is_timer(value: object) -> bool:
     return getattr(value, "name", "") in ("timer", "task")
 
 
-def _waited(adapter: Adapter) -> set[str]:
-    """Fields that the listener waits for with a deadline, while it connects."""
-    library = Library("CLOSE", Known(4000))
+def _asked_late(adapter: Adapter, endings: list[Ending]) -> set[str]:
+    """What a timer's function looks at that cuts, or what a task waits for before it cuts."""
+    found: set[str] = set()
+    for ending in endings:
+        own = ending.state.events
+        if any(event.kind in ("cut", "close") and event.late for event in own):
+            called = (event.detail for event in own if event.kind == "calls")
+            found |= {name for one in called for name in adapter.code.reach.get(one, ())}
+        waited = [place for place, event in enumerate(own) if event.kind == "waited"]
+        if any(event.kind == "task" for event in own) and waited:
+            cuts = [event for event in own[waited[0] :] if event.kind in ("cut", "close")]
+            found |= {own[place].detail for place in waited} if cuts else set()
+    return found
+
+
+def _bounded_reads(adapter: Adapter) -> set[str]:
+    """Attributes that hold the deadline which it reads in, or the time until which a message may take."""
     state = closed(begin(adapter.roles), is_closed=False)
-    marks = {"receive", "ws_connect", "wait_for", adapter.roles.ws}
-    endings = follow(adapter.code, adapter.roles.listener, library, state, marks)
-    return {event.detail for event in events(endings, "waited")}
+    marks, asked = {"receive", adapter.roles.read.name}, {"until", "received", "set"}
+    endings = follow(adapter.code, adapter.roles.listener, Library(), state, marks, asked)
+    found = {event.detail for event in events(endings, "until")}
+    if any(event.bounded for event in events(endings, "received")):
+        found |= {event.detail for event in events(endings, "set") if event.value == Thing("deadline")}
+    return found
 
 
 FIELD, BEGIN, END, SECONDS = "_ready_deadline", "_begin_ready_deadline", "_end_ready_deadline", "READY_DEADLINE_SECONDS"

@@ -66,7 +66,7 @@ def find_roles(code: Code) -> Roles:
         listener=listener,
         listen_task=next((name for function, name in started if function is listener and name), None),
         beat=_first(function for function, _ in started if 1 in _sent(code, function)),
-        running=_asked(listener, ws),
+        running=frozenset(name for name in _asked(listener, ws) if code.method(name) is None),
     )
 
 
@@ -213,6 +213,7 @@ def _compares(node: cst.CSTNode, wanted: int, code: Code) -> bool:
         (isinstance(part, cst.Comparison)
         and any(number(code, side) == wanted for side in (part.left, *(one.comparator for one in part.comparisons))))
         or (isinstance(part, cst.MatchValue) and number(code, part.value) == wanted)
+        or (isinstance(part, cst.DictElement) and number(code, part.key) == wanted)
         for part in nodes(node)
     )  # fmt: skip
 

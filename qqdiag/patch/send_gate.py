@@ -28,7 +28,7 @@ def judge(adapter: Adapter) -> Judged:
     for state in (closed(begin(roles)), begin(roles).put_field(SELF, roles.ws, NONE)):
         if roles.listen_task is not None:
             state = state.put_field(SELF, roles.listen_task, TASK)
-        marks = {roles.ws, "is_connected", "sleep", roles.listen_task or "sleep"}
+        marks = {roles.ws, "is_connected", "sleep", "wait_for", "wait", "timeout", roles.listen_task or "sleep"}
         for ending in follow(adapter.code, function, Library(listener_done=True), state, marks, WAITS):
             places += _waits(ending)
     return has_unless(places)

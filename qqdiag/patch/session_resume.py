@@ -87,17 +87,25 @@ def by_code(adapter: Adapter, kept: str) -> list[Place]:
 def by_op(adapter: Adapter, kept: str) -> list[Place]:
     """What it does wrong after op 7 and op 9."""
     line = adapter.code.line(adapter.roles.read.node)
-    found: list[Place] = []
-    for op, body, text in (
-        (7, NONE, Say("op 7, Reconnect, is passed over")),
-        (9, Known(False), Say("op 9, Invalid Session, is passed over")),
+    for op, body, ends, text in (
+        (7, NONE, False, Say("op 7, Reconnect, is passed over")),
+        (9, Known(False), True, Say("op 9, Invalid Session, is passed over")),
+        (9, Known(True), False, Say("op 9, Invalid Session, is passed over")),
     ):
         endings = answered(adapter, Known(op), NONE, body)
         leaves = all(ending.how in ("raise", "return") or _cut(ending) for ending in endings)
-        if not leaves or (op == 9 and not all(_dropped(ending, kept) for ending in endings)):
-            found.append(Place(line, text))
-            break
-    return found
+        if not leaves or (ends and not all(_dropped(ending, kept) for ending in endings)):
+            return [Place(line, text)]
+        drops = [event for ending in endings for event in [_dropped(ending, kept)] if event is not None]
+        if drops and not ends:
+            return [Place(drops[0].line, DROPPED[op])]
+    return []
+
+
+DROPPED = {
+    7: Say("the session is dropped after op 7, which lets it resume"),
+    9: Say("the session is dropped after op 9 with d true, which lets it resume"),
+}
 
 
 def _cut(ending: Ending) -> bool:

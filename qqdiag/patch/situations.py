@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from qqdiag.patch.calls import until
 from qqdiag.patch.code import Code, Function
 from qqdiag.patch.endings import Call, Ending, Outcome
 from qqdiag.patch.roles import Roles
 from qqdiag.patch.values import NONE, SELF, Known, Raised, State, Table, Thing, Unknown, Value, about
-from qqdiag.patch.walk import Walk
+from qqdiag.patch.walk import Turns, Walk
 
 WS, SESSION, MESSAGE, TASK = Thing("ws"), Thing("session"), Thing("message"), Thing("listener task")
 NO_EVENTS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "getLogger"})
@@ -31,6 +32,7 @@ class Library:
     receive_error: Raised | None = None
     connect_error: Raised | None = None
     rest_error: Raised | None = None
+    pause_error: Raised | None = None  # of a sleep
     listener_done: bool | None = None
 
     def __call__(self, call: Call) -> list[Outcome] | None:
@@ -44,12 +46,12 @@ class Library:
             return [(NONE, state.happened("cut", call.name, line))]
         if last == "sleep":
             first = call.arguments[0] if call.arguments else Unknown()
-            return [(NONE, state.happened("sleep", call.name, line, first))]
+            return _raising(self.pause_error, NONE, state.happened("sleep", call.name, line, first), line)
         if last in TIMES:
             return [(Unknown(frozenset({"#time"})), state)]
         if call.name in ("json.loads", "message.json", "orjson.loads", "ujson.loads"):
             return [(self.payload or Unknown(), state)]
-        if call.of == TASK:
+        if call.of == TASK and last != "add_done_callback":
             done = Unknown() if self.listener_done is None else Known(self.listener_done)
             return [(done if last == "done" else Unknown(), state)]
         if last in ("post", "get", "request", "put") and not isinstance(call.of, Table | Known):
@@ -65,11 +67,12 @@ class Library:
         state, line = call.state, call.line
         if last in ("receive", "__anext__"):
             if self.receive_error is not None:
-                return [(self.receive_error, state)]
+                return _raising(self.receive_error, NONE, state, line)
             if last == "__anext__" and self.kind in ("CLOSE", "CLOSED", "CLOSING"):
                 return [(NONE, state.happened("received", last, line))]
             if self.kind != "TEXT":  # aiohttp has closed it by itself (client_ws.py, `receive`)
                 state = state.put_field(WS, "closed", Known(True))
+            state = until(call.arguments, call.named, state, line)
             return [(MESSAGE, state.happened("received", last, line))]
         if last == "close":
             return [(Thing(f"closing:{call.name.partition('.')[0]}:{line}"), state)]
@@ -78,7 +81,7 @@ class Library:
         if last == "ws_connect":
             after = state.happened("connect", last, line)
             if self.connect_error is not None:
-                return [(self.connect_error, after)]
+                return _raising(self.connect_error, NONE, after, line)
             return [(WS, after.put_field(WS, "closed", Known(False)))]
         if last.startswith("send"):
             given = call.arguments[0] if call.arguments else NONE
@@ -90,7 +93,12 @@ class Library:
         if "#answer" in about(call.of) or not {*call.named} & HTTP:
             return None
         state = call.state.happened("http", last, call.line)
-        return [(self.rest_error or Unknown(frozenset({"#answer"})), state)]
+        return _raising(self.rest_error, Unknown(frozenset({"#answer"})), state, call.line)
+
+
+def _raising(error: Raised | None, value: Value, state: State, line: int) -> list[Outcome]:
+    """The error where there is one, and an event for it."""
+    return [(value, state)] if error is None else [(error, state.happened("raised", error.classes[0], line))]
 
 
 def begin(roles: Roles, **fields: Value) -> State:
@@ -120,10 +128,12 @@ def follow(
     state: State,
     marks: Iterable[str] | None = None,
     only: Iterable[str] | None = None,
+    turns: Turns | None = None,
 ) -> list[Ending]:
     """Every ending of `function`. Other functions are followed when they lead to one of `marks`; None: always.
 
     :param only: kinds of events that are asked for, None for all; without the others fewer ways have to be told apart
+    :param turns: a loop that is gone round more than once
 
     :raises Undecided: there are too many ways
     """
@@ -132,8 +142,9 @@ def follow(
     walk = Walk(
         code,
         library,
-        lambda called: wanted is None or called.is_property or bool(code.reach_of(called) & wanted),
+        lambda called: wanted is None or called.is_property or called.is_small or bool(code.reach_of(called) & wanted),
         frozenset(told.fields),
+        turns,
     )
     return walk.from_start(function, told)
 

@@ -12,7 +12,7 @@ from qqdiag.patch.endings import Ending, events
 from qqdiag.patch.finding import everywhere
 from qqdiag.patch.judged import HAS, Adapter, Judged, Place, Refused, cannot_tell, lacks
 from qqdiag.patch.situations import Library, begin, closed, follow
-from qqdiag.patch.values import NONE, Known, Raised, Unknown
+from qqdiag.patch.values import NONE, SELF, Known, Raised, Unknown
 
 ID = "url-cache"
 FAILED = Raised(("ClientError", "Exception", "BaseException"))
@@ -33,10 +33,18 @@ def judge(adapter: Adapter) -> Judged:
     if not free or not looked_at:
         return lacks(Place(asked[-1].line, Say("each reconnect asks for the gateway's address")))
     failing = _reconnecting(adapter, Library("CLOSE", Known(4000), connect_error=FAILED))
-    forgotten = {event.detail for event in events(failing, "set") if event.value in (NONE, Known(""), Known(0))}
-    if not forgotten & looked_at:
+    forgotten = [name for name in sorted(looked_at) if _is_always_empty(failing, name)]
+    if not forgotten:
         return lacks(Place(asked[-1].line, Say("the address is kept though a connection to it fails")))
+    if all(_is_always_empty(ways, name) for name in forgotten):
+        return lacks(Place(asked[-1].line, Say("the address is forgotten though the connection to it works")))
     return HAS
+
+
+def _is_always_empty(endings: list[Ending], name: str) -> bool:
+    """Whether an attribute holds nothing on each way that goes on."""
+    left = [ending.state.fields.get((SELF, name)) for ending in endings if ending.how == "again"]
+    return all(value in (NONE, Known(""), Known(0)) for value in left)
 
 
 def _reconnecting(adapter: Adapter, library: Library) -> list[Ending]:

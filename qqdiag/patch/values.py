@@ -87,6 +87,7 @@ class Event:
     value: Value = NONE
     bounded: bool = False  # inside a deadline
     decided: frozenset[str] = frozenset()  # what the tests before it looked at
+    late: bool = False  # in what a timer calls
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ class State:
     events: tuple[Event, ...] = ()
     decided: frozenset[str] = frozenset()
     limits: int = 0  # deadlines around it
-    only: frozenset[str] | None = None  # kinds of events that are asked for; then `decided` is not
+    late: bool = False
+    only: frozenset[str] | None = None  # kinds of events that are asked for, in any order; then `decided` is not
 
     def put(self, name: str, value: Value) -> State:
         return replace(self, locals={**self.locals, name: value})
@@ -109,13 +111,14 @@ class State:
     def happened(self, kind: str, detail: str, line: int, value: Value = NONE) -> State:
         if self.only is not None and kind not in self.only:
             return self
-        event = Event(kind, detail, line, value, self.limits > 0, self.decided)
+        event = Event(kind, detail, line, value, self.limits > 0, self.decided, self.late)
         known = self.events[-8:] if self.only is None else self.events
         return replace(self, events=(*self.events, event)) if event not in known else self
 
     def looked_at(self, names: frozenset[str]) -> State:
-        """After a test of something that was made from `names`."""
-        return self if self.only is not None else replace(self, decided=self.decided | names)
+        """After a test of something that was made from `names`. Of a time that has passed it is always kept."""
+        new = names if self.only is None else names & {"#time"}
+        return self if new <= self.decided else replace(self, decided=self.decided | new)
 
     def key(self) -> Hashable:
         """Equal for two ways that no later statement can tell apart."""
@@ -125,6 +128,7 @@ class State:
             self.events,
             self.decided,
             self.limits,
+            self.late,
         )
 
 

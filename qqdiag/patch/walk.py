@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
-from qqdiag.patch import callables, calls, effects, expressions, managers, tasks
+from qqdiag.patch import callables, calls, effects, expressions, managers, patterns, tasks
 from qqdiag.patch.code import Code, Function
 from qqdiag.patch.constants import dotted, read_import
 from qqdiag.patch.endings import Ending, Outcome, Situation, distinct, distinct_endings, stopped
@@ -27,8 +27,20 @@ DEPTH = 9  # calls within calls
 Handlers = Sequence[cst.ExceptHandler] | Sequence[cst.ExceptStarHandler]
 
 
+GOES = ("on", "continue")  # endings of a loop's body after which it goes round
+
+
 class Undecided(Exception):
     """There are more ways through the code than can be followed."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Goes round a loop as often as said, with what each turn leaves behind, instead of once for all of them."""
+
+    most: int
+    names: frozenset[str]  # the outermost loop in whose body one of these is used
+    between: Callable[[State], list[State]]  # what happens between two turns
 
 
 @dataclass(eq=False)
@@ -39,6 +51,7 @@ class Walk:
     situation: Situation
     follow: Callable[[Function], bool] = lambda _: True
     given: frozenset[tuple[Thing, str]] = frozenset()  # fields of which the situation tells
+    turns: Turns | None = None
     stack: list[str] = field(default_factory=list)
     spent: int = 0
 
@@ -123,7 +136,7 @@ class Walk:
         if isinstance(node, cst.With):
             return managers.within(self, node, list(node.items), state)
         if isinstance(node, cst.Match):
-            return self.match(node, state)
+            return patterns.match(self, node, state)
         if isinstance(node, cst.FunctionDef):
             return [Ending("on", state.put(node.name.value, callables.closure(self.code, node, state)))]
         if isinstance(node, cst.ClassDef):
@@ -198,6 +211,27 @@ class Walk:
         return found
 
     def loop(self, node: cst.While | cst.For, state: State) -> list[Ending]:
+        if self.turns is not None and self.turns.names & self.code.reach_of_block(node.body):
+            turns, self.turns = self.turns, None
+            found = self.turned(node, state, turns)
+            self.turns = turns
+            return found
+        return self.once(node, state)
+
+    def turned(self, node: cst.While | cst.For, state: State, turns: Turns) -> list[Ending]:
+        found, states = list[Ending](), [state]
+        for _ in range(turns.most):
+            following: list[State] = []
+            for goes_in, head in [one for at in states for one in self.heads(node, at, found)]:
+                endings = self.block(node.body, head) if goes_in else [Ending("break", head)]
+                following += [ending.state for ending in endings if ending.how in ("on", "continue")]
+                found += [
+                    replace(one, how="on") if one.how == "break" else one for one in endings if one.how not in GOES
+                ]
+            states = distinct(after for one in distinct(following) for after in turns.between(one))
+        return distinct_endings([*found, *(Ending("again", one) for one in states)])
+
+    def once(self, node: cst.While | cst.For, state: State) -> list[Ending]:
         found: list[Ending] = []
         for goes_in, head in self.heads(node, self.widened(node.body, state), found):
             if not goes_in:
@@ -224,9 +258,11 @@ class Walk:
         return [(side, after) for side, after in sides if isinstance(side, bool)]
 
     def round(self, node: cst.While | cst.For, state: State) -> list[Ending]:
-        """After one turn: it goes round again, or ends."""
+        """After one turn: it goes round again, or ends. A `for` comes to its end some time."""
         found: list[Ending] = []
         for goes_in, head in self.heads(node, state, found):
+            if goes_in and isinstance(node, cst.For) and not _is_endless(node):
+                continue
             if goes_in:
                 found.append(Ending("again", head, line=self.code.line(node)))
             else:
@@ -277,20 +313,8 @@ class Walk:
                 return found
         return [*found, ending]
 
-    def match(self, node: cst.Match, state: State) -> list[Ending]:
-        found: list[Ending] = []
-        for subject, after in expressions.results(self, node.subject, state):
-            if isinstance(subject, Raised | Forever):
-                found.append(stopped(subject, after, self.code.line(node)))
-                continue
-            is_open = True
-            for case in node.cases if is_open else ():
-                fits = effects.fits(self, case.pattern, subject, after)
-                if case.guard is not None and fits:
-                    fits = None
-                found += self.block(case.body, after) if fits is not False else []
-                if fits:
-                    is_open = False
-                    break
-            found += [Ending("on", after)] if is_open else []
-        return found
+
+def _is_endless(node: cst.For) -> bool:
+    """`async for` over a connection, and `for n in itertools.count()`."""
+    called = dotted(node.iter.func).rpartition(".")[2] if isinstance(node.iter, cst.Call) else ""
+    return node.asynchronous is not None or called in ("count", "cycle", "repeat")
