@@ -74,10 +74,15 @@ class Row:
     after: Cell
 
 
-def said(pid: int) -> str:
+def said(patient: Patient, goes_on: Callable[[Patient], object] | None = None) -> str:
     """The ids that `qqdiag inspect` finds, consequences and notes left out."""
-    command = [sys.executable, "-P", "-m", "qqdiag", "inspect", str(pid), "--json"]
-    told = json.loads(subprocess.run(command, capture_output=True, check=False, timeout=120).stdout)
+    command = [sys.executable, "-P", "-m", "qqdiag", "inspect", str(patient.pid), "--json"]
+    with tempfile.TemporaryFile() as out, subprocess.Popen(command, stdout=out) as looking:
+        while goes_on is not None and looking.poll() is None:
+            goes_on(patient)
+        looking.wait(120)
+        out.seek(0)
+        told = json.load(out)
     grave = [one for one in told["findings"] if one["severity"] != "info" and not one.get("consequence_of")]
     return ", ".join(one["id"] for one in grave) or told["verdict"]
 
@@ -111,7 +116,7 @@ def unpatched(fault: Fault) -> Cell:
             if bench.version in fault.survivors:
                 return recovery(thrown, fault, began, BOUND)
             fault.fallen(thrown)
-            verdict = said(patient.pid)
+            verdict = said(patient, fault.goes_on)
             if fault.returns is not None:
                 fault.returns(patient)
             return f"{verdict}; {recovery(thrown, fault, began, BOUND)}"
@@ -142,7 +147,7 @@ def sending(is_patched: bool) -> Cell:
         with hermes(case, bench.patched if is_patched else bench.original, bench.home()) as patient:
             thrown = answer_after(patient, 4914)
             thrown.wait("Not connected")
-            verdict = "" if is_patched else f"{said(patient.pid)}; "
+            verdict = "" if is_patched else f"{said(patient)}; "
             return f"{verdict}`send()` gives up after {seconds_of_send(thrown):.1f} s"
 
     return cell
@@ -156,7 +161,7 @@ def standing(case: Case) -> Cell:
         if bench.version not in STANDING[case.id]:
             return "does not fall"
         with hermes(case, bench.original, bench.home()) as patient:
-            verdict = said(patient.pid)
+            verdict = said(patient)
             with suppress(subprocess.TimeoutExpired):
                 return f"{verdict}; ends with {patient.gateway.process.wait(BOUND)}"
             return f"{verdict}; not in {BOUND:g} s"

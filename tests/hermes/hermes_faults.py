@@ -66,6 +66,7 @@ class Fault:
     one without the fixes lies where it will stay, `met` until one with them has been through it. `returns`: the world
     is well again, where nobody could recover before that. `clean`: what is undone after the recovery.
 
+    `goes_on`: what the platform does for as long as somebody looks, where the state is nothing but that.
     `recovered`: the line that a gateway writes when it has. `survivors`: versions that recover as they are.
     """
 
@@ -77,6 +78,7 @@ class Fault:
     begin: Callable[[Patient], object] = nothing
     returns: Callable[[Patient], object] | None = None
     clean: Callable[[Patient], object] = nothing
+    goes_on: Callable[[Patient], object] | None = None
     recovered: str = READY
     survivors: frozenset[str] = frozenset()
     through_relay: bool = False
@@ -176,12 +178,6 @@ def elapses(seconds: float) -> Callable[[Thrown], object]:
         thrown.patient.gateway.wait(lambda: time.monotonic() > end, f"{seconds:g} s", seconds + 10)
 
     return wait
-
-
-def storm(thrown: Thrown) -> None:
-    """It came back each time, and comes back again; the last connection lasts."""
-    ended_when_ready(thrown.patient)
-    beats_on(thrown)
 
 
 def beats_on(thrown: Thrown) -> None:
@@ -286,8 +282,8 @@ FAULTS = (
         "each connection ends when it is ready",
         "quick-disconnect",
         ended_when_ready,
-        storm,
         recovered=RESTS,
+        goes_on=ended_when_ready,
     ),
     Fault(
         "the listener is cancelled",
