@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import hermes_failing as failing
 import hermes_healthy as healthy
-from hermes_cases import LISTENER, PLAIN, SOON
+from hermes_cases import CLOSING, LISTENER, PLAIN, SOON
 from hermes_failing import CLOSE_TIMEOUT
 from hermes_gateway import Setting
 from hermes_patient import FIRST_BEAT, Case, Patient, wait_beats
@@ -109,6 +109,18 @@ def intent_refused_unknown(patient: Patient) -> None:
     wait_beats(patient, 2)
 
 
+def wrong_hello(patient: Patient) -> None:
+    """F01b's trigger, from a peer that chatters on from now."""
+    before = patient.server.seen()
+    patient.server.switch(answer_close=False, chatter=CLOSE_TIMEOUT / 4)
+    patient.server.cut("bad-hello")
+    patient.server.until("CLOSE", lambda seen: seen["closes"] > before["closes"])
+    began = time.monotonic()
+    patient.gateway.wait(lambda: time.monotonic() > began + 2 * CLOSE_TIMEOUT, "twice the close timeout")
+    after = patient.server.seen()
+    assert (after["open"], after["connections"]) == (1, before["connections"])
+
+
 def answered_again(patient: Patient) -> None:
     patient.server.switch(ack=True)
     wait_beats(patient, 2)
@@ -163,6 +175,10 @@ IDLE = Case("idle", healthy.idle, setting=SHORT, chain=LISTENER)
 KEPT = Case("events-lost", renewed, chain=LISTENER)
 OP7 = Case("op-7", asked_to_reconnect, frozenset({"close-hang"}), chain=CLOSING_ON_REQUEST)
 REFUSED = Case("intent-refused", intent_refused, frozenset({"fatal-close"}), setting=SHORT)
+STUCK = Case("reconnect-stuck", upgrade_hangs, frozenset({"reconnect-stuck"}), SHORT, chain=UPGRADING)
+UPGRADED = Case("upgraded", upgrade_answered, chain=LISTENER)
+ZOMBIE = Case("session-cut", failing.session_cut, frozenset({"session-zombie"}), SHORT)
+CLOSE_HANG = Case("close-hang", wrong_hello, frozenset({"close-hang"}), chain=CLOSING)
 OF_FIRST = {case.id: case for case in PLAIN}
 
 BEATS = (
@@ -190,6 +206,8 @@ COURSES = (
     ),
     Course("0.16.0", (OF_FIRST["hot-loop"],)),
     Course("0.16.0", (IDLE, KEPT, OP7)),
+    Course("0.16.0", (STUCK, UPGRADED, CLOSE_HANG)),
+    Course("0.16.0", (ZOMBIE,)),
     Course("0.16.0", BEATS),
     Course("0.16.0", (OF_FIRST["dead-listener"],)),
     Course(
@@ -203,13 +221,7 @@ COURSES = (
         ),
     ),
     Course("0.19.0", BEATS),
-    Course(
-        "0.19.0",
-        (
-            Case("reconnect-stuck", upgrade_hangs, frozenset({"reconnect-stuck"}), SHORT, chain=UPGRADING),
-            Case("upgraded", upgrade_answered, chain=LISTENER),
-        ),
-    ),
+    Course("0.19.0", (STUCK, UPGRADED, ZOMBIE)),
     Course("0.19.0", (replace(OF_FIRST["dead-listener"], reach=answer_kept_back, chain=SENDING),)),
     *(
         Course("0.19.0", (OF_FIRST[id],))
