@@ -36,6 +36,8 @@ PACKAGES = {  # by program
     "groff": "groff",
     "lz4": "lz4",
     "man": "man-db",
+    "mandoc": "mandoc",
+    "promtool": "prometheus",
     "readelf": "binutils",
     "tmux": "tmux",
     "xz": "xz-utils",

@@ -7,6 +7,7 @@ import click
 from qqdiag.cli.console import emit
 
 SECTION = 1
+RELEASED = {"0.1.0": "2026-11-21"}  # the date that a page wants (mandoc: "missing date"), by version
 EXIT_CODES = "Exit codes"  # begins the paragraph of the group's help that is a section here
 
 
@@ -28,7 +29,7 @@ def manual(root: click.Context) -> str:
     name, paragraphs = root.info_name or "", _paragraphs(root.command)
     codes = [text for text in paragraphs if text.startswith(EXIT_CODES)]
     lines = [
-        f'.TH {name.upper()} {SECTION} "" "{name} {__version__}"',
+        f'.TH {name.upper()} {SECTION} "{RELEASED[__version__]}" "{name} {__version__}"',
         *(".SH NAME", f"{name} \\- {_text(paragraphs[0]).rstrip('.')}"),
         *(".SH SYNOPSIS", f".B {name}", _text(" ".join(root.command.collect_usage_pieces(root)))),
         *(".SH DESCRIPTION", *_body([text for text in paragraphs[1:] if text not in codes])),
@@ -51,7 +52,7 @@ def _commands(context: click.Context) -> list[click.Context]:
 def _command(context: click.Context) -> list[str]:
     """Its usage, what it does, and its options."""
     usage = _text(" ".join(context.command.collect_usage_pieces(context)))
-    head = [f'.SS "{_text(context.command_path)}"', f".B {_text(context.command_path)}", usage]
+    head = [f'.SS "{_text(context.command_path)}"', f".B {_text(context.command_path)}", usage, ".PP"]
     return [*head, *_body(_paragraphs(context.command)), *_options(context)]
 
 
@@ -65,7 +66,9 @@ def _paragraphs(command: click.Command) -> list[str]:
 
 
 def _body(paragraphs: list[str]) -> list[str]:
-    return [line for text in paragraphs for line in (".PP", _text(text))]
+    """Paragraphs of a section: the first one needs no macro."""
+    lines = [line for text in paragraphs for line in (".PP", _text(text))]
+    return lines[1:]
 
 
 def _text(text: str) -> str:

@@ -53,6 +53,13 @@ def test_the_manual_page_is_roff_without_a_warning(page: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="no mandoc: apt-get install mandoc")
+def test_mandoc_finds_no_fault_in_it(page: Path) -> None:
+    """The other formatter: of the BSDs, of Alpine, of macOS."""
+    done = run(["mandoc", "-Tlint", "-Wwarning", str(page)])
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 @pytest.mark.skipif(not shutil.which("man"), reason="no man: apt-get install man-db")
 def test_man_shows_every_command_and_every_option(page: Path) -> None:
     done = run(["man", "--warnings", "-l", str(page)], MANWIDTH="1000", MAN_KEEP_FORMATTING="", LC_ALL="C.UTF-8")

@@ -104,6 +104,17 @@ def test_every_figure_that_is_asked_for_is_served(name: str) -> None:
     assert {figure.removesuffix("_total") for figure in asked} <= served
 
 
+def test_each_alert_fires_when_it_should_and_not_before() -> None:
+    """The rules are tried on figures by Prometheus' own tool, those of a watcher that has ended too."""
+    if not shutil.which("promtool"):
+        pytest.skip("no promtool: apt-get install prometheus")
+    rules = Path(__file__).with_name("alerts_test.yml")
+    done = subprocess.run(["promtool", "test", "rules", rules.name], cwd=rules.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tried = set(re.findall(r"alertname: (\w+)", rules.read_text()))
+    assert tried == set(re.findall(r"alert: (\w+)", (DEPLOY / "alerts.yml").read_text()))
+
+
 def test_the_dashboard_is_json_with_a_panel_for_each_figure() -> None:
     panels = json.loads((DEPLOY / "dashboard.json").read_text())["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
