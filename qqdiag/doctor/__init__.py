@@ -5,6 +5,9 @@ The process is an orphan of the same user: the kernel lets a parent read its own
 
 from __future__ import annotations
 
+import sys
+
+from qqdiag.collect import proc
 from qqdiag.doctor import place, rights, tools
 from qqdiag.doctor.check import Check, orphan
 
@@ -12,7 +15,9 @@ __all__ = ["Check", "checks", "orphan"]
 
 
 def checks() -> list[Check]:
-    """Everything, in the order of its weight."""
+    """Everything, in the order of its weight. NotReadable where there is no /proc, without which nothing goes."""
+    if sys.platform == "linux":
+        proc.check_mounted()
     with orphan() as pid:
         of_process = [check(pid) for check in (rights.memory, rights.pause, rights.kernel)]
         injection = tools.injection(pid)

@@ -11,12 +11,21 @@ from qqdiag.model import Say, Word
 
 SUDO_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # secure_path as Debian's sudoers(5) has it
 FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO, linux/proc_ns.h: the one that sees every process
+FIRST_USER_NAMESPACE = "user:[4026531837]"  # PROC_USER_INIT_INO: whose capabilities hold for every process
+
+
+def is_of_the_machine() -> bool:
+    """Whether the capabilities of this process hold for the whole machine (user_namespaces(7))."""
+    return os.readlink("/proc/self/ns/user") == FIRST_USER_NAMESPACE
 
 
 def sudo() -> Check:
     what = Word("sudo")
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and is_of_the_machine():
         return Check(what, True, Say("not needed: this is root"))
+    if os.geteuid() == 0:
+        found = Say("this is the root of a user namespace, which the machine knows as another user")
+        return Check(what, False, found, Say("gateways of other users: only as root"), Say("leave the namespace"))
     if shutil.which("sudo") is None:
         return Check(what, False, Say("there is no sudo"), Say("gateways of other users: only as root"), Say("su -"))
     if shutil.which("qqdiag", path=SUDO_PATH) is None:

@@ -10,6 +10,7 @@ import time
 
 from qqdiag import access, as_root
 from qqdiag.collect import netns, proc, sockdiag
+from qqdiag.doctor import place
 from qqdiag.doctor.check import WITHIN, Check
 from qqdiag.errors import QqdiagError
 from qqdiag.memory.live import PAGE, read_regions
@@ -54,12 +55,14 @@ def kernel(pid: int) -> Check:
 
 
 def other_users() -> Check:
-    what = Word("other users")
-    if _has(access.CAP_SYS_PTRACE):
-        return Check(what, True, Say("this user has CAP_SYS_PTRACE"))
-    found = Say("this user has no CAP_SYS_PTRACE")
-    costs = Say("gateways of other users, such as most system services, cannot be read")
-    return Check(what, False, found, costs, Say("run it with sudo"))
+    what, costs = Word("other users"), Say("gateways of other users, such as most system services, cannot be read")
+    if not _has(access.CAP_SYS_PTRACE):
+        hint = Say("run it with sudo") if os.geteuid() else Say("in a container: docker run --cap-add SYS_PTRACE")
+        return Check(what, False, Say("this user has no CAP_SYS_PTRACE"), costs, hint)
+    if not place.is_of_the_machine():
+        found = Say("CAP_SYS_PTRACE is of a user namespace here, and reaches no process outside of it")
+        return Check(what, False, found, costs, Say("run it outside of the namespace, with sudo"))
+    return Check(what, True, Say("this user has CAP_SYS_PTRACE"))
 
 
 def sockets() -> Check:
@@ -76,6 +79,11 @@ def sockets() -> Check:
 def yama() -> Check:
     """kernel.yama.ptrace_scope (Documentation/admin-guide/LSM/Yama.rst)."""
     what, scope = Word("ptrace_scope"), as_root.yama()
+    if not os.path.isdir("/proc/sys/kernel"):
+        costs = Say("whether the kernel lets processes be read shows only when one is")
+        return Check(what, False, Say("/proc/sys is hidden"), costs, Say("in a container: docker run --privileged"))
+    if not os.path.exists(as_root.YAMA):
+        return Check(what, True, Say("this kernel has no Yama, which would forbid it"))
     if scope == 0 or (scope < 3 and _has(access.CAP_SYS_PTRACE)):
         return Check(what, True, Say("kernel.yama.ptrace_scope is {scope}: it forbids this user nothing", scope=scope))
     found = Say("kernel.yama.ptrace_scope is {scope}", scope=scope)

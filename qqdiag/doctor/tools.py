@@ -69,7 +69,7 @@ def injection(pid: int) -> Check:
     if _imports("hypno"):
         return _injected(what, pid, costs)
     if sys.version_info >= (3, 14):
-        return Check(what, True, Say("by sys.remote_exec, into a Python of the same minor version"))
+        return _remote(what, pid, costs)
     if _compiles():
         found = Say("there is no hypno; a compiler that could build it runs")
         return Check(what, False, found, costs, Say("pip install 'qqdiag[inject]'"))
@@ -82,6 +82,15 @@ def _injected(what: Word, pid: int, costs: Say) -> Check:
     if _runs(sys.executable, "-c", program, str(pid)):
         return Check(what, True, Say("a program was put into a process"))
     found = Say("hypno cannot put a program into a process")
+    return Check(what, False, found, costs, Say("allow it to trace: the line `pause` says how"))
+
+
+def _remote(what: Word, pid: int, costs: Say) -> Check:
+    """Accepted is what counts: the process waits in a call, and runs it when that ends. It is given nothing to run."""
+    program = "import sys; sys.remote_exec(int(sys.argv[1]), '/dev/null')"
+    if _runs(sys.executable, "-c", program, str(pid)):
+        return Check(what, True, Say("by sys.remote_exec, into a Python of the same minor version"))
+    found = Say("sys.remote_exec cannot put a program into a process")
     return Check(what, False, found, costs, Say("allow it to trace: the line `pause` says how"))
 
 

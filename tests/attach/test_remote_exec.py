@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -136,3 +137,11 @@ def test_a_process_that_sees_other_files_is_refused(below: Below) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 2
     assert "the process sees other files than qqdiag" in done.stderr
+
+
+def test_doctor_tries_it(below: Below) -> None:
+    command = [*below.python(), "-m", "qqdiag", "doctor", "--json"]
+    environment = {**os.environ, **below.environment}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
+    check = next(check for check in json.loads(done.stdout) if check["what"] == "inject")
+    assert (check["works"], check["found"]) == (True, "by sys.remote_exec, into a Python of the same minor version")

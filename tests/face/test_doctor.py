@@ -115,3 +115,38 @@ def test_a_container_is_known_by_its_processes() -> None:
 def test_root_without_the_capability_enters_no_network() -> None:
     check = found(["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"])["containers"]
     assert (check["works"], check["found"]) == (False, "a network namespace may not be entered (EPERM)")
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="namespaces take root: sudo pytest")
+def test_the_root_of_a_user_namespace_is_none_of_the_machine() -> None:
+    """As in a rootless container: it has every capability, and they reach nobody outside."""
+    checks = found(["unshare", "--user", "--map-root-user"])
+    assert checks["memory"]["works"]
+    assert (
+        checks["other users"]["found"]
+        == "CAP_SYS_PTRACE is of a user namespace here, and reaches no process outside of it"
+    )
+    assert "user namespace" in checks["sudo"]["found"]
+    assert not checks["containers"]["works"]
+    other = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "sleep", "600"]
+    with subprocess.Popen(other) as process:
+        while psutil.Process(process.pid).uids().real != 65534:
+            pass
+        command = ["unshare", "--user", "--map-root-user", "cat", f"/proc/{process.pid}/maps"]
+        assert subprocess.run(command, capture_output=True).returncode, "what it costs is true"
+        process.kill()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="namespaces take root: sudo pytest")
+@pytest.mark.parametrize("folder", ["/proc", "/proc/sys"])
+def test_what_is_hidden_is_not_called_well(folder: str) -> None:
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', folder]
+    if folder == "/proc":
+        done = doctor(before=hidden)
+        assert done.returncode == 2
+        assert "there is no /proc here" in done.stderr
+    else:
+        check = found(hidden)["ptrace_scope"]
+        assert (check["works"], check["found"]) == (False, "/proc/sys is hidden")
