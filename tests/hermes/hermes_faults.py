@@ -180,6 +180,14 @@ def elapses(seconds: float) -> Callable[[Thrown], object]:
     return wait
 
 
+def identified_twice(thrown: Thrown) -> None:
+    """It identified anew, and does so again: one change of session could have many reasons."""
+    thrown.wait(ANEW)
+    thrown.patient.server.close(4009)
+    thrown.wait(ANEW, 2)
+    wait_beats(thrown.patient, 2)
+
+
 def beats_on(thrown: Thrown) -> None:
     wait_beats(thrown.patient, 3)
 
@@ -205,7 +213,7 @@ FAULTS = (
         "4009, which lets it resume",
         "session-resume",
         closed(4009),
-        says(ANEW),
+        identified_twice,
         recovered=RESUMED,
         survivors=SINCE_0_16,
     ),
