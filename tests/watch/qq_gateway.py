@@ -19,7 +19,7 @@ import aiohttp
 
 MODULE = "gateway.platforms.qqbot.adapter"
 BEAT = 0.2  # seconds between heartbeats
-LONG, SHORT = 40.0, 2.0  # seconds between two attempts to connect: after many that failed, and at first
+LONG, SHORT = 600.0, 2.0  # seconds between two attempts to connect: after many that failed, and at first
 HANDSHAKE = 60.0  # seconds that a handshake may take
 log = logging.getLogger(MODULE)
 
