@@ -14,6 +14,7 @@ from qqdiag.patch.situations import Library, begin, follow
 from qqdiag.patch.values import NONE, Event, Unknown
 
 ID = "bounded-close"
+ASKED = ("close", "forgotten", "given up")
 NAME, SECONDS = "_close_bounded", "CLOSE_DEADLINE_SECONDS"
 
 
@@ -54,7 +55,7 @@ def _ways(adapter: Adapter, kind: str) -> list[Ending]:
     found: list[Ending] = []
     for function in closing:
         if function.name not in called and {roles.ws, roles.session} & code.reach[function.name]:
-            found += follow(code, function, library, begin(roles), marks, {"close", "forgotten", "given up"})
+            found += follow(code, function, library, begin(roles), marks, ASKED, small=False)
     return found
 
 

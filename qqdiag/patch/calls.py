@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import libcst as cst
 
 from qqdiag.patch import callables, expressions, operations, tasks
-from qqdiag.patch.code import Code
+from qqdiag.patch.code import Code, nodes
 from qqdiag.patch.constants import dotted
 from qqdiag.patch.endings import Call
 from qqdiag.patch.values import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 DEADLINES = ("timeout", "timeout_at", "fail_after", "move_on_after", "wait_for", "wait")
 TASKS = ("create_task", "ensure_future", "run_coroutine_threadsafe", "start_soon", "call_soon")
 LATER = ("call_later", "call_at")
+LOGS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
 
 
 def call(walk: Walk, node: cst.Call, state: State) -> list[Outcome]:
@@ -89,6 +90,8 @@ def _with_arguments(walk: Walk, node: cst.Call, function: Value, base: Value, st
     function, base, before, by_name = callables.unwrapped(function, base)
     name = function.name if isinstance(function, Thing) else "?"
     last = name.rpartition(".")[2]
+    if last in LOGS and not any(isinstance(part, cst.Await) for part in nodes(node)):
+        return [(NONE, state)]  # what a line of the log says changes nothing
     bounds = last in DEADLINES and (last != "wait" or name.startswith("asyncio."))  # an Event has a `wait` too
     limited = bounds and _is_deadline(walk, node, by_name, state)
     if last in (*LATER, *TASKS):  # before what it runs

@@ -65,7 +65,7 @@ def changed(source: Source, ids: Iterable[str]) -> Changed:
         if any(id in dict(refused) for id in made):
             continue  # without the halves of those that were refused
         text = _encoded(source, _text(editor))
-        doubtful = _doubtful(text, source.path, made)
+        doubtful = _doubtful(text, source.path, made) if made else []
         if not doubtful:
             return Changed(text, tuple(made), tuple(refused))
         refused += [(id, Say("with the change it would still not be seen to work")) for id in doubtful]

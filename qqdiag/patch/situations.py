@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from qqdiag.patch.calls import until
+from qqdiag.patch.calls import LOGS, until
 from qqdiag.patch.code import Code, Function
 from qqdiag.patch.endings import Call, Ending, Outcome
 from qqdiag.patch.roles import Roles
@@ -13,7 +13,6 @@ from qqdiag.patch.values import NONE, SELF, Known, Raised, State, Table, Thing, 
 from qqdiag.patch.walk import Turns, Walk
 
 WS, SESSION, MESSAGE, TASK = Thing("ws"), Thing("session"), Thing("message"), Thing("listener task")
-NO_EVENTS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "getLogger"})
 HTTP = frozenset({"headers", "timeout", "json", "params", "auth"})  # what a call has that asks a server
 TIMES = frozenset({"monotonic", "time", "perf_counter"})
 # What the base class of hermes' platforms does to `_running` (gateway/platforms/base.py, 0.14.0 to 0.19.0).
@@ -38,7 +37,7 @@ class Library:
     def __call__(self, call: Call) -> list[Outcome] | None:
         last = call.name.rpartition(".")[2]
         state, line = call.state, call.line
-        if last in NO_EVENTS:
+        if last in LOGS:
             return [(NONE, state)]
         if call.of in (WS, SESSION) or last in ("ws_connect", "ClientSession", "__anext__"):
             return self.connection(call, last)
@@ -129,11 +128,13 @@ def follow(
     marks: Iterable[str] | None = None,
     only: Iterable[str] | None = None,
     turns: Turns | None = None,
+    small: bool = True,
 ) -> list[Ending]:
     """Every ending of `function`. Other functions are followed when they lead to one of `marks`; None: always.
 
     :param only: kinds of events that are asked for, None for all; without the others fewer ways have to be told apart
     :param turns: a loop that is gone round more than once
+    :param small: small functions are followed too, whatever they lead to
 
     :raises Undecided: there are too many ways
     """
@@ -142,7 +143,12 @@ def follow(
     walk = Walk(
         code,
         library,
-        lambda called: wanted is None or called.is_property or called.is_small or bool(code.reach_of(called) & wanted),
+        lambda called: (
+            wanted is None
+            or called.is_property
+            or (small and called.is_small)
+            or not wanted.isdisjoint(code.reach_of(called))
+        ),
         frozenset(told.fields),
         turns,
     )

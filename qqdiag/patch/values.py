@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 
 
@@ -114,6 +114,18 @@ class State:
         event = Event(kind, detail, line, value, self.limits > 0, self.decided, self.late)
         known = self.events[-8:] if self.only is None else self.events
         return replace(self, events=(*self.events, event)) if event not in known else self
+
+    def also(self, events: Iterable[Event]) -> State:
+        """After these events too."""
+        state = self
+        for event in events:
+            known = state.events[-8:] if state.only is None else state.events
+            state = state if event in known else replace(state, events=(*state.events, event))
+        return state
+
+    def here(self) -> Hashable:
+        """All that a function sees which is called in this state."""
+        return (frozenset(self.fields.items()), self.decided, self.limits, self.late)
 
     def looked_at(self, names: frozenset[str]) -> State:
         """After a test of something that was made from `names`. Of a time that has passed it is always kept."""

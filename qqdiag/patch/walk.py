@@ -9,7 +9,7 @@ decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import libcst as cst
@@ -54,6 +54,7 @@ class Walk:
     turns: Turns | None = None
     stack: list[str] = field(default_factory=list)
     spent: int = 0
+    known: dict[Hashable, list[Outcome]] = field(default_factory=dict)  # what calls lead to, by all that they see
 
     def alone(self) -> Walk:
         """For what the module does where it is loaded."""
@@ -103,12 +104,28 @@ class Walk:
             # A coroutine that is handed on is run, without a deadline that is known.
             given = Several(tuple(callables.coroutines(arguments)))
             return [(Unknown(), after) for _, after in tasks.finished(self, given, state)]
+        given_to = (function, tuple(arguments), tuple(named.items()), kept)
+        key = (*given_to, tuple(self.stack), self.turns is None, state.here())
+        if key not in self.known:
+            self.known[key] = self.outcomes(function, replace(state, events=()), arguments, named, kept)
+        return [
+            (result, replace(after, locals=state.locals, limits=state.limits, events=state.events).also(after.events))
+            for result, after in self.known[key]
+        ]
+
+    def outcomes(
+        self,
+        function: Function,
+        state: State,
+        arguments: Sequence[Value],
+        named: dict[str, Value],
+        kept: Made | None,
+    ) -> list[Outcome]:
         found: list[Outcome] = []
         known = [(str(name), value) for name, value in kept.given] if kept is not None else []
         for ending in self.run(function, state, arguments, named, known):
-            after = replace(ending.state, locals=state.locals, limits=state.limits)
             result: Result = ending.value if ending.how in ("return", "raise") else NONE
-            found.append((Forever() if ending.how == "again" else result, after))
+            found.append((Forever() if ending.how == "again" else result, ending.state))
         return found
 
     # --- statements --------------------------------------------------------------------------------------------------
