@@ -48,7 +48,8 @@ def attach(
     """Speak to the aiomonitor of a gateway: list its tasks, cancel one, open its console.
 
     With --inject, of a gateway that has none: a capture is taken, an aiomonitor is put into it, its console opened,
-    and taken out again at the end. Nothing else of qqdiag runs anything in a gateway.
+    and taken out again at the end. Without a terminal its tasks are listed instead. Nothing else of qqdiag runs
+    anything in a gateway.
 
     Example: qqdiag attach 1234 --console
     """
@@ -60,6 +61,8 @@ def attach(
     from qqdiag.target import resolve
 
     _check(put_in, doomed, task)
+    if console and not _at_terminal():
+        raise click.UsageError("--console needs a terminal: --ps lists the tasks", click.get_current_context())
     if console and not listed:
         refuse(["as_json"], "does not go with --console: --ps lists the tasks")
     live = process_of(resolve(target))
@@ -103,6 +106,8 @@ def _inject(live: Live, by: str | None, output: Path, yes: bool) -> int:
     from qqdiag.capture import write
     from qqdiag.errors import NotReadable, UsageError
     from qqdiag.model import Say
+    from qqdiag.redact.listing import monitor_listing
+    from qqdiag.render.rows import rows
     from qqdiag.run import record
 
     try:
@@ -122,9 +127,17 @@ def _inject(live: Live, by: str | None, output: Path, yes: bool) -> int:
         write(output, record(live, 1.0, progress=step))
     note(f"captured into {shown_path(output)}; it holds secrets")
     with injected_monitor(live, way, lambda sentence: note(_text(sentence))):
-        open_console(live.pid, find(live.pid))
+        monitor = find(live.pid)
+        if _at_terminal():
+            open_console(live.pid, monitor)
+        else:
+            emit(rows(monitor_listing(monitor), False))
     note("it was taken out again")
     return 0
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _tell(sentences: Iterable[Say]) -> None:
@@ -140,7 +153,7 @@ def _text(one: Say) -> str:
 
 def _confirmed(question: str) -> bool:
     """Asked on a terminal alone: without one the answer is no, and said."""
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    if _at_terminal():
         return click.confirm(question)
     note("nothing was done: there is no terminal to ask on; --yes answers for you")
     return False

@@ -59,9 +59,9 @@ def refused(below: Below, pid: int, *options: str) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("how", ["blocked", "spinning"])
-def test_it_is_put_in_and_taken_out(how: str, below: Below) -> None:
-    with gateway(how, *below.python()) as process:
+def test_it_is_put_in_and_taken_out(below: Below) -> None:
+    """Of a loop that spins; one that stands in a call is below."""
+    with gateway("spinning", *below.python()) as process:
         before = told(process)
         terminal = session(below, process.pid)
         terminal.until("do it?")
@@ -88,6 +88,20 @@ def test_a_loop_that_waits_has_it_once_it_turns(below: Below) -> None:
         terminal.until("available commands")
         terminal.type("exit")
         assert terminal.end() == 0, terminal.screen
+        until_as(process, before)
+
+
+def test_without_a_terminal_it_lists_the_tasks_and_leaves(below: Below) -> None:
+    """Of a process of another user, whose loop stands in a call that ends now and then."""
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    with gateway("blocked", *below.words, *nobody, "/usr/bin/python3.14") as process:
+        before = told(process)
+        command, environment = below.attach(process.pid, "--yes"), {**os.environ, **below.environment}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=100, stdin=subprocess.DEVNULL
+        )
+        assert done.returncode == 0, done.stderr
+        assert TASK in done.stdout
         until_as(process, before)
 
 

@@ -124,7 +124,7 @@ def test_every_option_works_or_is_refused(
         ("attach 1 --inject --where x", "--where does not go with --inject"),
         ("attach 1 --cancel x --json", "--json does not go with"),
         ("attach 1 --where x --ps", "--ps does not go with"),
-        ("attach 1 --console --json", "--json does not go with --console"),
+        ("attach 1 --console", "--console needs a terminal"),
         ("attach 1 -o file", "--output is for --inject"),
         ("attach 1 --by hypno", "--by is for --inject"),
         ("attach 1 --where x --yes", "--yes is for --inject and --cancel"),
