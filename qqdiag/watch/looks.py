@@ -22,6 +22,9 @@ from qqdiag.target import Live
 LIMIT = 5.0  # seconds for one look
 WITH_LOGS = 10  # looks, of which one reads the logs
 FORGET = 1_000  # looks, after which what was learned of the target is learned anew
+UNCLEAR = (
+    3  # looks in a row that may lack evidence: until then they say neither that a failure stands nor that it ended
+)
 
 
 class Seen(NamedTuple):
@@ -41,6 +44,7 @@ class Looks:
     standing: str = ""  # the fingerprint of what stands since `before`, however bad it is; "" for nothing
     times: int = 0  # looks in a row that showed it
     by_logs: bool = False  # whether the last look read the logs
+    unclear: int = 0  # looks in a row that found nothing and lacked evidence, while something stood
 
     def at(self, target: Live) -> Seen:
         """Look now. Raises as `run.look`."""
@@ -53,7 +57,7 @@ class Looks:
             target.pid, [sample] if self.before is None else [self.before, sample], self._logs(target, sample)
         )
         seen = Seen(snapshot, diagnose(snapshot))
-        self._remember(sample, seen.diagnosis)
+        self.remember(sample, seen.diagnosis)
         return seen
 
     def _logs(self, target: Live, sample: Sample) -> Logs | Missing | None:
@@ -62,9 +66,13 @@ class Looks:
             return None
         return guarded("logs", time.monotonic() + LIMIT, logs.collect, target.pid, profile)
 
-    def _remember(self, sample: Sample, diagnosis: Diagnosis) -> None:
+    def remember(self, sample: Sample, diagnosis: Diagnosis) -> None:
         """As long as the same stands, looks are compared with the first that showed it: that is how long it stands."""
         finding = worst(diagnosis, Severity.DEGRADED)
+        if self.standing and finding is None and diagnosis.verdict == "unknown" and self.unclear < UNCLEAR:
+            self.unclear += 1
+            return
+        self.unclear = 0
         standing = finding.fingerprint if finding else ""
         if standing and standing == self.standing:
             self.times += 1

@@ -162,6 +162,9 @@ def _judged(
     target: Live, plan: Plan, backoff: act.Backoff, state: _Round, seen: Seen, doubt: Word | None
 ) -> Iterator[Event]:
     """What one look leads to."""
+    if state.looks.unclear:  # as on a busy machine, where its memory changes while it is read
+        state.due = time.monotonic() + plan.interval
+        return
     finding = worst(seen.diagnosis, plan.severity)
     failure = finding.fingerprint if finding else ""
     state.rounds = state.rounds + 1 if failure and failure == state.failure else int(bool(failure))
