@@ -12,11 +12,13 @@ from qqdiag.patch.expressions import class_constant
 from qqdiag.patch.judged import Adapter, frame
 from qqdiag.patch.roles import Roles, assignments
 from qqdiag.patch.situations import WS, Library, begin, closed, follow
-from qqdiag.patch.values import NONE, SELF, Known, State, Value
+from qqdiag.patch.values import NONE, SELF, Known, State, Table, Value
 from qqdiag.patch.walk import Turns, Walk
 
 MOST = 10  # unanswered heartbeats; with the usual 33 s between two, over five minutes of silence
 ENDS = ("cut", "close")
+ACK = frame(Known(11), NONE, NONE, NONE)
+HELLO = frame(Known(10), NONE, NONE, Table((("heartbeat_interval", Known(41250)),)))
 SENDS = frozenset({"send_json", "send_str", "send_bytes"})
 
 
@@ -34,14 +36,13 @@ class Answering(Library):
         if last != "sleep" or (WS, "#asked") not in call.state.fields or self.code is None or self.roles is None:
             return super().__call__(call)
         fields = {key: value for key, value in call.state.fields.items() if key != (WS, "#asked")}
-        return [(NONE, one) for one in taken(self.code, self.roles, 11, replace(call.state, fields=fields))]
+        return [(NONE, one) for one in taken(self.code, self.roles, ACK, replace(call.state, fields=fields))]
 
 
-def taken(code: Code, roles: Roles, op: int, state: State) -> list[State]:
-    """The state after a frame with this op; what else it does is left out."""
-    library = Library(payload=frame(Known(op), NONE, NONE, NONE))
-    endings = follow(code, roles.read, library, replace(state, locals={}, events=()), None, ())
-    return distinct(replace(state, fields=one.state.fields) for one in endings)
+def taken(code: Code, roles: Roles, payload: Table, state: State, asked: Iterable[str] = ()) -> list[State]:
+    """The state after a frame, with the events of its own that are asked for."""
+    endings = follow(code, roles.read, Library(payload=payload), replace(state, locals={}, events=()), None, asked)
+    return distinct(replace(state, fields=one.state.fields).also(one.state.events) for one in endings)
 
 
 def connected(adapter: Adapter, state: State) -> list[State]:
@@ -49,7 +50,7 @@ def connected(adapter: Adapter, state: State) -> list[State]:
     code, roles = adapter.code, adapter.roles
     opened = follow(code, roles.opening, Library(), closed(replace(state, locals={}, events=())), None, ())
     ways = distinct(replace(state, events=(), fields=one.state.fields) for one in opened if one.how != "raise")
-    return distinct(after for way in ways for after in taken(code, roles, 10, closed(way, is_closed=False)))
+    return distinct(after for way in ways for after in taken(code, roles, HELLO, closed(way, is_closed=False)))
 
 
 def first(adapter: Adapter, names: Iterable[str]) -> State:

@@ -118,7 +118,7 @@ def _attribute(walk: Walk, node: cst.Attribute, state: State) -> list[Outcome]:
 def attribute(walk: Walk, base: Value, name: str, state: State) -> list[Outcome]:
     """`base.name`, properties of the adapter included."""
     if not isinstance(base, Thing):
-        return [(Unknown(about(base)), state)]
+        return [(Unknown(about(base) | {name}), state)]
     if (base, name) in state.fields:
         return [(state.fields[base, name], state)]
     if base == SELF:

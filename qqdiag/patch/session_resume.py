@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qqdiag.model import Say
-from qqdiag.patch.endings import Ending, events
+from qqdiag.patch.beating import first, is_known, taken
+from qqdiag.patch.endings import Ending, distinct, events
 from qqdiag.patch.heartbeat_ack import names, raised
-from qqdiag.patch.judged import Adapter, Judged, Place, cannot_tell, has_unless
+from qqdiag.patch.judged import Adapter, Judged, Place, cannot_tell, frame, has_unless
 from qqdiag.patch.ready_deadline import HELLO, answered
 from qqdiag.patch.situations import Library, begin, closed, follow
 from qqdiag.patch.values import NONE, SELF, Event, Known, State, Table
@@ -37,8 +40,8 @@ def seq_field(adapter: Adapter) -> str | None:
     return next((event.detail for event in events(endings, "set") if event.value == SEQ), None)
 
 
-def _in_session(adapter: Adapter, kept: str) -> State:
-    state = closed(begin(adapter.roles), is_closed=False).put_field(SELF, kept, SESSION_ID)
+def _in_session(adapter: Adapter, kept: str, start: State | None = None) -> State:
+    state = closed(start or begin(adapter.roles), is_closed=False).put_field(SELF, kept, SESSION_ID)
     seq = seq_field(adapter)
     return state if seq is None else state.put_field(SELF, seq, SEQ)
 
@@ -74,6 +77,9 @@ def by_code(adapter: Adapter, kept: str) -> list[Place]:
         if any(_dropped(ending, kept) is None for ending in again):
             found.append(Place(fallback, Say("the session is kept after {code}, which ends it", code=code)))
             break
+        if _stale(adapter, again):
+            found.append(Place(fallback, Say("the number of the last event outlives its session")))
+            break
     for code in STOP:
         again = [ending for ending in _after_code(adapter, kept, code) if ending.how == "again"]
         if again:
@@ -82,6 +88,17 @@ def by_code(adapter: Adapter, kept: str) -> list[Place]:
             )
             break
     return found
+
+
+def _stale(adapter: Adapter, again: list[Ending]) -> bool:
+    """Whether the first event of a new session is not kept, because one of the old session had a higher number."""
+    seq = seq_field(adapter)
+    ready = frame(Known(0), Known("READY"), Known(1), Table((("session_id", Known("another")),)))
+    for state in distinct(replace(one.state, locals={}, events=()) for one in again):
+        for after in taken(adapter.code, adapter.roles, ready, closed(state, is_closed=False)):
+            if seq is not None and after.fields.get((SELF, seq)) == SEQ:
+                return True
+    return False
 
 
 def by_op(adapter: Adapter, kept: str) -> list[Place]:
@@ -115,23 +132,49 @@ def _cut(ending: Ending) -> bool:
 def in_vain(adapter: Adapter, kept: str) -> list[Place]:
     """At Hello some count makes it identify although it has a session; each event sets that count back."""
     library_ways = _greeted(adapter, kept)
-    identify = [
-        one for ending in library_ways for one in ending.state.events if (one.kind, one.detail) == ("send", "2")
-    ]
-    resumed = [one for ending in library_ways for one in ending.state.events if (one.kind, one.detail) == ("send", "6")]
+    identify = [one for one in events(library_ways, "send") if one.detail == "2"]
+    resumed = [one for one in events(library_ways, "send") if one.detail == "6"]
     line = resumed[0].line if resumed else adapter.code.line(adapter.roles.read.node)
     if not resumed:
         return [Place(line, Say("it does not resume the session that it has"))]
     reset = names(answered(adapter, Known(0), Known("C2C_MESSAGE_CREATE"), Table(()))) - {seq_field(adapter), kept}
     counted = raised(library_ways) | raised(answered(adapter, Known(0), Known("RESUMED"), NONE))
-    if any(one.decided & reset & counted for one in identify):
-        return []
-    return [Place(line, Say("a session is resumed for ever, though no event comes"))]
+    watched = {name for one in identify for name in one.decided & reset & counted}
+    if not watched or not _comes_to_an_end(adapter, kept, watched):
+        return [Place(line, Say("a session is resumed for ever, though no event comes"))]
+    return []
+
+
+def _comes_to_an_end(adapter: Adapter, kept: str, watched: set[str]) -> bool:
+    """Resumed again and again on new connections, without an event: does it identify some time?"""
+    states = [_in_session(adapter, kept, first(adapter, watched))]
+    if not is_known(states, watched):
+        return True  # it looks at what it counts; how far that goes is not known
+    for _ in range(MOST_IN_VAIN):
+        greeted = [one for state in states for one in _connected(adapter, state)]
+        states = [
+            after
+            for one in greeted
+            if any(event.detail == "6" for event in one.events)
+            for after in taken(adapter.code, adapter.roles, frame(Known(0), Known("RESUMED"), Known(8), NONE), one)
+        ]
+        states = distinct(replace(state, events=()) for state in states)
+    return not states
+
+
+MOST_IN_VAIN = 10
+
+
+def _connected(adapter: Adapter, state: State) -> list[State]:
+    """After a new connection and its Hello, with what was sent."""
+    code, roles = adapter.code, adapter.roles
+    opened = follow(code, roles.opening, Library(), closed(replace(state, locals={})), None, ())
+    ways = distinct(replace(state, fields=one.state.fields) for one in opened if one.how != "raise")
+    hello = frame(Known(10), NONE, NONE, HELLO)
+    return [one for way in ways for one in taken(code, roles, hello, closed(way, is_closed=False), ("send",))]
 
 
 def _greeted(adapter: Adapter, kept: str) -> list[Ending]:
-    from qqdiag.patch.judged import frame
-
     library = Library(payload=frame(Known(10), NONE, NONE, HELLO))
     marks = {"send_json", "send_str", kept, "loads", adapter.roles.ws}
     return follow(adapter.code, adapter.roles.read, library, _in_session(adapter, kept), marks)
