@@ -22,9 +22,7 @@ from qqdiag.target import Live
 LIMIT = 5.0  # seconds for one look
 WITH_LOGS = 10  # looks, of which one reads the logs
 FORGET = 1_000  # looks, after which what was learned of the target is learned anew
-UNCLEAR = (
-    3  # looks in a row that may lack evidence: until then they say neither that a failure stands nor that it ended
-)
+UNCLEAR = 3  # looks in a row that lack evidence: so many say neither that a failure stands nor that it ended
 
 
 class Seen(NamedTuple):
