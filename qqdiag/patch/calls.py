@@ -90,7 +90,7 @@ def _with_arguments(walk: Walk, node: cst.Call, function: Value, base: Value, st
     function, base, before, by_name = callables.unwrapped(function, base)
     name = function.name if isinstance(function, Thing) else "?"
     last = name.rpartition(".")[2]
-    if last in LOGS and not any(isinstance(part, cst.Await) for part in nodes(node)):
+    if last in LOGS and node.args and not any(isinstance(part, cst.Await) for part in nodes(node)):
         return [(NONE, state)]  # what a line of the log says changes nothing
     bounds = last in DEADLINES and (last != "wait" or name.startswith("asyncio."))  # an Event has a `wait` too
     limited = bounds and _is_deadline(walk, node, by_name, state)

@@ -142,10 +142,13 @@ def catches(walk: Walk, node: cst.BaseExpression | None, raised: Raised, state: 
     return any(name in raised.classes for name in names)
 
 
-def raised_of(walk: Walk, value: Result | None) -> Raised:
+def raised_of(walk: Walk, value: Result | None, state: State) -> Raised:
     """The exception that `raise value` sends on its way."""
     if isinstance(value, Raised):
         return value
+    known = state.fields.get((value, "#classes")) if isinstance(value, Thing) else None
+    if isinstance(value, Thing) and isinstance(known, Known) and isinstance(known.value, tuple):
+        return Raised(known.value, value)
     if isinstance(value, Thing):
         name = value.name.rpartition(".")[2].removeprefix("class:").partition("#")[0]
         return Raised(walk.code.lineage(name), value)

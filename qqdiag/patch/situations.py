@@ -37,7 +37,7 @@ class Library:
     def __call__(self, call: Call) -> list[Outcome] | None:
         last = call.name.rpartition(".")[2]
         state, line = call.state, call.line
-        if last in LOGS:
+        if last in LOGS and call.arguments:
             return [(NONE, state)]
         if call.of in (WS, SESSION) or last in ("ws_connect", "ClientSession", "__anext__"):
             return self.connection(call, last)

@@ -204,11 +204,11 @@ class Walk:
         line = self.code.line(node)
         if node.exc is None:
             current = state.locals.get("#error")
-            return [Ending("raise", state, effects.raised_of(self, current), line)]
+            return [Ending("raise", state, effects.raised_of(self, current, state), line)]
         return [
             stopped(value, after, line)
             if isinstance(value, Raised | Forever)
-            else Ending("raise", after, effects.raised_of(self, value), line)
+            else Ending("raise", after, effects.raised_of(self, value, after), line)
             for value, after in expressions.results(self, node.exc, state)
         ]
 
