@@ -87,6 +87,8 @@ def fixes_check(target: str | None, as_json: bool) -> int:
 
 def _source(target: str | None) -> tuple[Source, bool | None]:
     """The adapter's source, and whether it is newer than the process; None where no process was named."""
+    from qqdiag.errors import UsageError
+    from qqdiag.model import Say
     from qqdiag.patch import source
     from qqdiag.target import Live, resolve
 
@@ -98,7 +100,9 @@ def _source(target: str | None) -> tuple[Source, bool | None]:
 
         file = loaded(found)
         return source.parse(file.text, file.path), file.newer
-    return source.read(Path(target or "")), None
+    raise UsageError(
+        Say("a capture or a core file holds no source"), Say("give the path of gateway/platforms/qqbot/adapter.py")
+    )
 
 
 @fixes.command("diff")

@@ -25,7 +25,9 @@ class Followed:
         """The process that the user meant. Raises as `target.resolve`; UsageError where it is a file."""
         found = resolve(self.text)
         if not isinstance(found, Live):
-            raise UsageError(Say("a file cannot be watched"), Say("qqdiag inspect FILE shows what it holds"))
+            raise UsageError(
+                Say("this needs a running process, not a file"), Say("qqdiag inspect FILE shows what it holds")
+            )
         self.command = proc.read(f"/proc/{found.pid}/cmdline", COMMAND_MAX)
         return found
 

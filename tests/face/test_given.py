@@ -136,6 +136,18 @@ def test_what_does_not_go_together(line: str, why: str, capsys: pytest.CaptureFi
     assert f"qqdiag: {why}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", ["capture", "core"])
+@pytest.mark.parametrize("command", ["triage", "watch --folder FOLDER", "attach", "fixes check", "fixes diff"])
+def test_what_needs_more_than_a_file_says_so(
+    command: str, kind: str, targets: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *words = command.replace("FOLDER", str(tmp_path)).split()
+    before = [name, *words] if name == "fixes" else [name]
+    assert cli_run([*before, targets[kind], *([] if name == "fixes" else words)]) == 2
+    said = capsys.readouterr().err
+    assert "this needs a running process, not a file" in said or "holds no source" in said
+
+
 def test_triage_writes_its_report_where_nothing_was_found_too(tmp_path: Path) -> None:
     with idle() as pid:
         command = [sys.executable, "-m", "qqdiag", "triage", str(pid), "-o", str(tmp_path / "report.md")]

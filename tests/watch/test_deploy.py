@@ -92,6 +92,10 @@ def test_what_compose_runs() -> None:
 def test_the_daemonset_and_the_image_run_command_lines_that_are_ones() -> None:
     (args,) = re.findall(r"^ +args: \[(.+)\]$", (DEPLOY / "daemonset.yaml").read_text(), re.MULTILINE)
     options([word.strip().strip('"') for word in args.split(",")])
+    image = (DEPLOY / "Containerfile").read_text()
+    copied = [word for line in re.findall(r"^COPY (.+) \S+$", image, re.MULTILINE) for word in line.split()]
+    assert copied
+    assert all((DEPLOY.parent / name).exists() for name in copied)
     (words,) = re.findall(r"^CMD (\[.+\])$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
     options(json.loads(words))
 
