@@ -14,7 +14,7 @@ from hermes_patient import Patient
 
 ADAPTER = Path("gateway/platforms/qqbot/adapter.py")
 # Shorter waits, as compress/ has them for the gateway's own: the fixes' code is as it was written.
-SHORTER = {"CLOSE_DEADLINE_SECONDS": 1.0, "READY_DEADLINE_SECONDS": 2.0}
+SHORTER = {"CLOSE_DEADLINE_SECONDS": 1.0, "READY_DEADLINE_SECONDS": 3.0}
 
 
 def packages_of(python: Path) -> Path:

@@ -20,6 +20,7 @@ from qqdiag.lab.network import Link, own_link
 
 HEARTBEAT_INTERVAL = 1000  # ms in the server's Hello; the adapter beats at 0.8 of it
 FIRST_BEAT = 0.4  # s
+LIFE = 600.0  # s after which a server that was left behind ends: a gateway is put through fault after fault
 QUICK = Setting(first_beat=FIRST_BEAT)
 
 
@@ -67,7 +68,8 @@ def hermes(
     """The real gateway in the state of the case; `before`: what happens to it between READY and that."""
     with ExitStack() as stack:
         link, inside = stack.enter_context(own_network()) if case.own_network else (None, ())
-        qq = stack.enter_context(start_server(tls=case.tls, host=link.host if link else LOOPBACK))
+        host = link.host if link else LOOPBACK
+        qq = stack.enter_context(start_server(tls=case.tls, host=host, bound=LIFE))
         qq.switch(**{"heartbeat_interval": HEARTBEAT_INTERVAL, **case.faults})
         model = stack.enter_context(model_api())
         between = stack.enter_context(relay(qq.port))
