@@ -6,6 +6,7 @@ Each is a fix, a name, and what is replaced by what (regular expressions, each o
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 
 LISTENS = r"(?m)^(    async def _listen_loop)"
@@ -218,3 +219,66 @@ UNDOES = (
         (r" +asyncio\.get_running_loop\(\)\.call_later\(5\.0, self\._start_listener\)\n", ""),
     ),
 )
+
+
+# --- edits of whole functions ----------------------------------------------------------------------------------------
+
+BEAT = """
+async def _heartbeat_loop(self) -> None:
+    try:
+        while self._running:
+            await asyncio.sleep(self._heartbeat_interval)
+            if not self._ws or self._ws.closed:
+                continue
+%s
+    except asyncio.CancelledError:
+        pass
+"""
+
+
+def method(name: str, text: str) -> tuple[str, str]:
+    """A method of the class by others."""
+    end = r"(?=^    (?:async )?def |^    @|^    # --|^    [A-Z_a-z]+ = |^\S|\Z)"
+    return rf"(?ms)^    (?:async )?def {name}\(.*?{end}", f"{_literal(textwrap.indent(_plain(text), ' ' * 4))}\n\n"
+
+
+def function(name: str, text: str) -> tuple[str, str]:
+    """A function of the module by another one."""
+    return rf"(?ms)^(?:async )?def {name}\(.*?(?=^\S)", f"{_literal(_plain(text))}\n\n\n"
+
+
+def added(text: str) -> tuple[str, str]:
+    """Methods more."""
+    return LISTENS, _literal(textwrap.indent(_plain(text), " " * 4)) + "\n\n" + r"\1"
+
+
+def above(text: str) -> tuple[str, str]:
+    """Lines above the class."""
+    return r"(?m)^(class QQAdapter)", _literal(_plain(text)) + "\n\n\n" + r"\1"
+
+
+def beats(text: str) -> tuple[str, str]:
+    """What each turn of the heartbeat does."""
+    return method("_heartbeat_loop", BEAT % textwrap.indent(_plain(text), " " * 12))
+
+
+def reads(text: str) -> tuple[str, str]:
+    return method("_read_events", text)
+
+
+def acked(text: str) -> tuple[str, str]:
+    """What op 11 does."""
+    return r"(if op == 11:\n +)self\._unanswered_heartbeats = 0\n", rf"\1{text}\n"
+
+
+def hello(text: str) -> tuple[str, str]:
+    """What op 10 does."""
+    return r"(if op == 10:\n +)self\._unanswered_heartbeats = 0\n", rf"\1{text}\n"
+
+
+def _plain(text: str) -> str:
+    return textwrap.dedent(text).strip("\n")
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", r"\\")

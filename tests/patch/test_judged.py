@@ -5,6 +5,9 @@ from __future__ import annotations
 import hermes_environment
 import pytest
 from adapter_edits import KEEPS, UNDOES, Edit
+from fork_designs import OF_CONNECTION
+from fork_mistakes import MISTAKES
+from fork_session_designs import OF_SESSION
 from installed_adapters import connection_part, original, source_of
 
 from qqdiag.patch.judging import JUDGES, judge
@@ -36,6 +39,28 @@ def test_an_edit_that_keeps_it(edit: Edit, version: str, patched_parts: dict[str
 @pytest.mark.parametrize("edit", UNDOES, ids=lambda edit: edit.id)
 def test_an_edit_that_undoes_it(edit: Edit, version: str, patched_parts: dict[str, str]) -> None:
     assert verdict(edit.applied(patched_parts[version]), edit.fix) == "lacks"
+
+
+def in_turn(edits: tuple[Edit, ...]) -> list[tuple[Edit, str]]:
+    """Each with one version: what is judged is the same code in all three."""
+    return [(edit, hermes_environment.VERSIONS[place % 3]) for place, edit in enumerate(edits)]
+
+
+@pytest.mark.parametrize(
+    ("edit", "version"), in_turn((*OF_CONNECTION, *OF_SESSION)), ids=lambda one: getattr(one, "id", one)
+)
+def test_a_design_of_a_fork(edit: Edit, version: str, patched_parts: dict[str, str]) -> None:
+    assert verdict(compiled(edit.applied(patched_parts[version])), edit.fix) == "has"
+
+
+@pytest.mark.parametrize(("edit", "version"), in_turn(MISTAKES), ids=lambda one: getattr(one, "id", one))
+def test_a_mistake_of_a_fork(edit: Edit, version: str, patched_parts: dict[str, str]) -> None:
+    assert verdict(compiled(edit.applied(patched_parts[version])), edit.fix) == "lacks"
+
+
+def compiled(text: str) -> str:
+    compile(text, "adapter.py", "exec")
+    return text
 
 
 def test_there_are_as_many_as_promised() -> None:
