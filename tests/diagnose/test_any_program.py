@@ -179,6 +179,7 @@ def test_a_loop_blocked_in_another_pid_namespace() -> None:
 def test_a_stopped_process_is_not_called_well() -> None:
     with patient("failed_other", 0) as pid:
         os.kill(pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
         _, diagnosis = look(pid)
     assert graded(diagnosis) == [("process-stopped", Severity.HANG)], words(diagnosis)
     assert any("stopped" in plain(lack.reason) for _, lack in diagnosis.missing)
