@@ -1,7 +1,9 @@
-/* The wall clock of a process, ahead of the machine's by as many seconds as the file CLOCK_AHEAD says. */
+/* Two things that cannot be waited for: the wall clock of a process is ahead of the machine's by as many seconds as the
+   file CLOCK_AHEAD says, and the process stops itself where it calls fsync() for the STOP_AT_FSYNCth time. */
 
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -21,4 +23,13 @@ int clock_gettime(clockid_t which, struct timespec *at)
         }
     }
     return result;
+}
+
+int fsync(int file)
+{
+    static int calls;
+    const char *number = getenv("STOP_AT_FSYNC");
+    if (number != NULL && ++calls == atoi(number))
+        raise(SIGSTOP);
+    return syscall(SYS_fsync, file);
 }
