@@ -79,7 +79,7 @@ def fault(cut: str | int | None = None, keeps: bool = True, **switches: Any) -> 
 
 
 FAULTS: dict[str, Fault] = {
-    **{cut: fault(cut) for cut in ("fin", "rst", "reconnect", "bad-hello", "close-idle", "frame", "frozen")},
+    **{cut: fault(cut) for cut in ("fin", "rst", "reconnect", "bad-hello", "close-idle", "frame", "frozen", "deafen")},
     **{f"close {code}": fault(code) for code in (1000, 1001, 4008, 4009)},
     # Codes that ask for a new session, and so give up what the old one held.
     **{f"close {code}": fault(code, keeps=False) for code in (4000, 4004, 4006, 4007, 4900, 4902, 4913)},
