@@ -9,6 +9,7 @@ from qqdiag.report.document import Cell, Line, Mark, Row, Section, Table
 from qqdiag.report.loglines import last_lines, place
 from qqdiag.report.losses import loss_blocks, older_lines
 from qqdiag.snapshot import LogEvent, LogFile, Logs, Snapshot, StateFile
+from qqdiag.waits.this_run import logs_of_this_run
 
 _EVENTS = 40
 _LINES = 5
@@ -20,7 +21,9 @@ def timeline_section(snapshot: Snapshot) -> Section[Cell] | None:
     logs = snapshot.logs
     if not isinstance(logs, Logs):
         return None
-    blocks: list[Line[Cell] | Table[Cell]] = [*episode_lines(logs), *loss_blocks(logs, snapshot.wall_time)]
+    own = logs_of_this_run(snapshot)
+    blocks: list[Line[Cell] | Table[Cell]] = [*episode_lines(own)] if isinstance(own, Logs) else []
+    blocks += loss_blocks(logs, snapshot.wall_time)
     shown: list[list[LogEvent]] = []
     for file in logs.files:
         blocks.append(_heading(file, again=bool(file.events) and file.events in shown))

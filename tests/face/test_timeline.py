@@ -51,6 +51,16 @@ def test_a_log_without_losses_speaks_of_none() -> None:
     assert "connections lost" not in page(seen(events=[LogEvent(event=Word("ready"), age=5.0, level=Word("INFO"))]))
 
 
+def test_where_an_earlier_run_broke_off_is_not_said_of_this_one() -> None:
+    """Its losses are listed all the same: they are what the log holds."""
+    lost = seen(events=events(60.0, 5)[:-1])
+    assert isinstance(lost.logs, Logs)
+    assert "its last reconnect came as far as reconnecting" in page(lost)
+    text = page(msgspec.structs.replace(lost, logs=msgspec.structs.replace(lost.logs, process_age=10.0)))
+    assert "its last reconnect" not in text
+    assert "connections lost, by the agent log: 5" in text
+
+
 def part(**more: object) -> LogPart:
     return msgspec.structs.replace(LogPart(path=Path("/home/weimin88/agent.log.1"), size=5_000_000, age=9000.0), **more)
 
