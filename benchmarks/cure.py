@@ -1,6 +1,6 @@
 """The cure: what each version of hermes-agent falls into as it is installed, and how soon its patched copy recovers.
 
-    python benchmarks/cure.py [--versions 0.14.0 ...] [--only TEXT] [--at-once 2] [--write]
+    python benchmarks/cure.py [--versions 0.14.0 ...] [--only TEXT] [--alone] [--at-once 2] [--write]
 
 Each cell is a gateway of its own between the lab's platform and a stand-in for a model, as in `tests/hermes`. Before:
 the fault, what `qqdiag inspect` says of it, and whether the gateway recovers by itself once the world is well again.
@@ -58,9 +58,15 @@ class Bench:
     watched: Path
     folder: Path
     numbers: Iterator[int]
+    alone: bool  # what cures a row is its own fixes, not all of them
 
     def home(self) -> Path:
         return self.folder / f"home-{next(self.numbers)}"
+
+    def cured(self, fixes: str) -> Path:
+        if not self.alone:
+            return self.patched
+        return patched(self.original, self.folder / f"copy-{next(self.numbers)}", *fixes.split(", "))
 
 
 Cell = Callable[[Bench], str]
@@ -126,7 +132,7 @@ def unpatched(fault: Fault) -> Cell:
 
 def cured(fault: Fault) -> Cell:
     def cell(bench: Bench) -> str:
-        with ready(bench, bench.patched, fault) as patient:
+        with ready(bench, bench.cured(fault.fixes), fault) as patient:
             thrown, began = lies_ahead(patient), time.monotonic()
             fault.throw(patient)
             if fault.returns is not None:
@@ -144,7 +150,8 @@ def cured(fault: Fault) -> Cell:
 def sending(is_patched: bool) -> Cell:
     def cell(bench: Bench) -> str:
         case = Case("cure", lambda _: None, setting=SETTING)
-        with hermes(case, bench.patched if is_patched else bench.original, bench.home()) as patient:
+        python = bench.cured("send-gate") if is_patched else bench.original
+        with hermes(case, python, bench.home()) as patient:
             thrown = answer_after(patient, 4914)
             thrown.wait("Not connected")
             verdict = "" if is_patched else f"{said(patient)}; "
@@ -196,13 +203,13 @@ def rows() -> list[Row]:
     return [*adapters, Row("an answer after the listener's end", "send-gate", sending(False), sending(True)), *loops]
 
 
-def benches(versions: list[str], folder: Path) -> list[Bench]:
+def benches(versions: list[str], folder: Path, alone: bool) -> list[Bench]:
     found = []
     for version in versions:
         python, own = hermes_environment.python_of(version), folder / version
         own.mkdir()
         copies = (patched(python, own / "patched"), watched(python, own / "watched"))
-        found.append(Bench(version, python, *copies, own, itertools.count()))
+        found.append(Bench(version, python, *copies, own, itertools.count(), alone))
     return found
 
 
@@ -245,6 +252,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--versions", nargs="+", default=list(hermes_environment.VERSIONS))
     parser.add_argument("--only", default="", help="rows whose fault or fix has this text")
+    parser.add_argument("--alone", action="store_true", help="cure each row by its own fixes, not by all of them")
     parser.add_argument("--at-once", type=int, default=2, help="gateways that run at the same time")
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     arguments = parser.parse_args()
@@ -253,7 +261,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="qqdiag-cure-", ignore_cleanup_errors=True) as folder,
         ThreadPoolExecutor(arguments.at_once) as pool,
     ):
-        lines = [conditions(), "", *table(chosen, benches(arguments.versions, Path(folder)), pool)]
+        lines = [conditions(), "", *table(chosen, benches(arguments.versions, Path(folder), arguments.alone), pool)]
     print("\n".join(lines))
     if arguments.write:
         page.replace("cure", "\n".join(lines))

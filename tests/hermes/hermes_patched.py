@@ -23,14 +23,19 @@ def packages_of(python: Path) -> Path:
     return found
 
 
-def patched(python: Path, folder: Path) -> Path:
-    """The Python of a copy of a virtual environment, the diff applied to it as an operator would."""
+def patched(python: Path, folder: Path, *only: str) -> Path:
+    """The Python of a copy of a virtual environment, the diff applied to it as an operator would.
+
+    :param only: fixes; without one, all that it lacks
+    """
     copied = copy_of(python, folder)
     packages = packages_of(copied)
     command = [sys.executable, "-P", "-m", "qqdiag", "fixes", "diff", str(packages / ADAPTER)]
+    for fix in only:
+        command += ["--only", fix]
     diff = subprocess.run(command, capture_output=True, check=True, timeout=300).stdout
     subprocess.run(["patch", "-p1", "--fuzz=0"], cwd=packages, input=diff, check=True, capture_output=True)
-    shorten(packages / ADAPTER)
+    shorten(packages / ADAPTER, is_whole=not only)
     return copied
 
 
@@ -52,11 +57,11 @@ def link_or_copy(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def shorten(adapter: Path) -> None:
+def shorten(adapter: Path, *, is_whole: bool) -> None:
     text = adapter.read_text("utf-8")
     for name, seconds in SHORTER.items():
         text, count = re.subn(rf"^{name} = [0-9.]+", f"{name} = {seconds}", text, flags=re.MULTILINE)
-        assert count == 1, name
+        assert count == 1 or not is_whole, name
     adapter.unlink()
     adapter.write_text(text, "utf-8")
 
