@@ -37,7 +37,6 @@ PACKAGES = {  # by program
     "lz4": "lz4",
     "man": "man-db",
     "mandoc": "mandoc",
-    "promtool": "prometheus",
     "readelf": "binutils",
     "tmux": "tmux",
     "xz": "xz-utils",
