@@ -21,27 +21,26 @@ from qqdiag.patch import (
 from qqdiag.patch.judged import Adapter, Judged, cannot_tell
 from qqdiag.patch.walk import Undecided
 
-_MODULES = (
-    bounded_close,
-    closed_read,
-    heartbeat_ack,
-    listener,
-    loop_watchdog,
-    quick_disconnect,
-    ready_deadline,
-    send_gate,
-    session_resume,
-    supervisor,
-    url_cache,
-)
-JUDGES: dict[str, Callable[[Adapter], Judged]] = {module.ID: module.judge for module in _MODULES}
+JUDGES: dict[str, Callable[[Adapter], Judged]] = {
+    bounded_close.ID: bounded_close.judge,
+    closed_read.ID: closed_read.judge,
+    heartbeat_ack.ID: heartbeat_ack.judge,
+    listener.ID: listener.judge,
+    loop_watchdog.ID: loop_watchdog.judge,
+    quick_disconnect.ID: quick_disconnect.judge,
+    ready_deadline.ID: ready_deadline.judge,
+    send_gate.ID: send_gate.judge,
+    session_resume.ID: session_resume.judge,
+    supervisor.ID: supervisor.judge,
+    url_cache.ID: url_cache.judge,
+}
 
 
 def judge(adapter: Adapter, id: str) -> Judged:
     """One fix."""
     try:
         return JUDGES[id](adapter)
-    except Undecided:
+    except (Undecided, RecursionError):
         return cannot_tell(Say("there are more ways through its code than can be followed"))
 
 

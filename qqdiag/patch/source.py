@@ -18,6 +18,7 @@ from qqdiag.patch.roles import NoAdapter, find_roles
 
 LARGEST = 2 << 20  # bytes; the adapter of hermes 0.19.0 has 125 KB
 DEEPEST = 100  # brackets within brackets; libcst's parser calls itself for each
+LONGEST = 2000  # bytes of an expression; the longest in the adapter of hermes 0.19.0 has 260
 PARTS = ("lib", "python3*", "site-packages", "gateway", "platforms", "qqbot", "adapter.py")  # below a folder given
 
 
@@ -45,8 +46,18 @@ def parse(text: bytes, path: CodePath) -> Source:
     """
     if re.search(rb"\r(?!\n)", text):
         raise NotReadable(Say("{path} has lines that end with a carriage return alone", path=path), _ANOTHER)
-    if _depth(text) > DEEPEST:
+    deepest, longest = _depth(text)
+    if deepest > DEEPEST:
         raise NotReadable(Say("{path} has more than {n} brackets in each other", path=path, n=DEEPEST), _ANOTHER)
+    if longest > LONGEST:
+        raise NotReadable(Say("{path} has an expression of more than {n} bytes", path=path, n=LONGEST), _ANOTHER)
+    try:
+        return _parsed(text, path)
+    except (RecursionError, KeyError) as error:  # where libcst's walk is cut off, it asks for what it has not kept
+        raise NotReadable(Say("{path} is nested too deeply", path=path), _ANOTHER) from error
+
+
+def _parsed(text: bytes, path: CodePath) -> Source:
     try:
         module = cst.parse_module(text)
     except cst.ParserSyntaxError as error:
@@ -57,6 +68,7 @@ def parse(text: bytes, path: CodePath) -> Source:
     except (SyntaxError, ValueError, LookupError) as error:  # an encoding, a null byte
         raise NotReadable(Say("{path} is no text in the encoding that it says", path=path), _ANOTHER) from error
     code = read_code(module)
+    len(code.positions)  # the whole tree is walked here, so that its depth shows now
     try:
         return Source(path, text, Adapter(code, find_roles(code)))
     except NoAdapter as problem:
@@ -94,14 +106,21 @@ def _bytes(path: Path) -> bytes:
     return text
 
 
-def _depth(text: bytes) -> int:
-    """Opening brackets that are not closed yet, at most; those inside texts and comments count too, which is harmless:
-    an adapter stays far below the limit."""
-    depth = deepest = 0
+def _depth(text: bytes) -> tuple[int, int]:
+    """Opening brackets that are not closed yet, and bytes of an expression without a comma, at most; libcst's parser
+    calls itself for both. Those inside texts and comments count too, which is harmless: an adapter stays far below."""
+    depth = deepest = length = longest = 0
     for byte in text:
+        length += 1
         if byte in b"([{":
             depth += 1
             deepest = max(deepest, depth)
         elif byte in b")]}":
             depth = max(depth - 1, 0)
-    return deepest
+        elif byte in b",;" or (byte == NEWLINE and not depth):
+            longest = max(longest, length)
+            length = 0
+    return deepest, max(longest, length)
+
+
+NEWLINE = 10

@@ -23,6 +23,16 @@ SYNTAX = {
 }
 
 
+ADAPTER = (
+    b"import aiohttp\n\n\nclass Other:\n    async def run(self):\n        session = aiohttp.ClientSession()\n"
+    b"        self.ws = await session.ws_connect('wss://x')\n        while True:\n"
+    b"            print(await self.ws.receive())\n"
+)
+BRANCHES = b"def f(x):\n    if x:\n        pass\n" + b"".join(
+    b"    elif x == %d:\n        pass\n" % n for n in range(2000)
+)
+
+
 def qqdiag(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "qqdiag", "fixes", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -38,12 +48,12 @@ BAD = {
     "brackets": (b"x = " + b"(" * 2000 + b")" * 2000 + b"\n", "brackets"),
     "old-mac": (b"x = 1\ry = 2\r", "carriage return"),
     "too-large": (b"# " + b"x" * (2 << 20) + b"\n", "more than"),
-    "another-adapter": (
-        b"import aiohttp\n\n\nclass Other:\n    async def run(self):\n        session = aiohttp.ClientSession()\n"
-        b"        self.ws = await session.ws_connect('wss://x')\n        while True:\n"
-        b"            print(await self.ws.receive())\n",
-        "nothing in it answers op 10",
-    ),
+    "another-adapter": (ADAPTER, "nothing in it answers op 10"),
+    "a-row-of-not": (b"x = " + b"not " * 20_000 + b"1\n", "an expression of more than"),
+    "a-sum": (b"x = 1" + b" + 1" * 20_000 + b"\n", "an expression of more than"),
+    "a-row-of-not-within-bounds": (b"x = " + b"not " * 480 + b"1\n", "nested too deeply"),
+    "attributes": (b"x = a" + b".b" * 970 + b"\n", "nested too deeply"),
+    "branches": (ADAPTER + BRANCHES, "nested too deeply"),
     "http-alone": (b"import httpx\n\n\nclass A:\n    async def send(self):\n        pass\n", "ws_connect"),
 }
 
