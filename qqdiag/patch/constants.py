@@ -19,9 +19,14 @@ def dotted(node: cst.CSTNode) -> str:
     return ""
 
 
+# `lazy import` of Python 3.15 has nodes of its own, which libcst before 1.9 lacks.
+IMPORTS = (cst.Import, getattr(cst, "LazyImport", cst.Import))
+IMPORTS_FROM = (cst.ImportFrom, getattr(cst, "LazyImportFrom", cst.ImportFrom))
+
+
 def read_import(node: cst.CSTNode, imported: dict[str, str]) -> None:
     """Adds what an import statement binds: the name, and what it stands for."""
-    if isinstance(node, cst.Import):
+    if isinstance(node, IMPORTS):
         for alias in node.names:
             name = dotted(alias.name)
             bound = alias.asname.name if alias.asname else None
@@ -29,7 +34,7 @@ def read_import(node: cst.CSTNode, imported: dict[str, str]) -> None:
                 imported[bound.value] = name
             else:
                 imported[name.split(".")[0]] = name.split(".")[0]
-    elif isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
+    elif isinstance(node, IMPORTS_FROM) and not isinstance(node.names, cst.ImportStar):
         module = dotted(node.module) if node.module else ""
         for alias in node.names:
             name = dotted(alias.name)

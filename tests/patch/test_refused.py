@@ -96,6 +96,12 @@ def test_newer_syntax_is_read(version: str) -> None:
     assert result.text.endswith(SYNTAX[version].encode())
 
 
+def test_lazy_imports_bind_their_names() -> None:
+    text = connection_part(original("0.14.0")).replace(b"import asyncio\n", b"lazy import asyncio\n", 1)
+    result = changed(source_of(text), ["heartbeat-ack", "send-gate"])
+    assert (result.made, result.refused) == (("heartbeat-ack", "send-gate"), ())
+
+
 def test_one_change_that_cannot_be_made_leaves_the_others() -> None:
     text = connection_part(original("0.14.0"))
     odd = text.replace(b"if op == 11:", b"if op in ACK_OPS:").replace(
