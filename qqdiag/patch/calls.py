@@ -219,7 +219,8 @@ def _bounded(
         after = replace(after, limits=state.limits)
         found.append((value if name == "wait_for" else Unknown(about(*arguments)), after))
         if limited and name == "wait_for" and not isinstance(value, Raised):
-            found.append((TIMED_OUT, after.looked_at(about(*arguments, value))))
+            late = after.looked_at(about(*arguments, value)).happened("timed out", name, line)
+            found.append((TIMED_OUT, late))
     return found
 
 

@@ -8,11 +8,11 @@ from qqdiag.model import Say
 from qqdiag.patch.code import nodes
 from qqdiag.patch.constants import dotted
 from qqdiag.patch.edits import Editor
-from qqdiag.patch.endings import Ending
+from qqdiag.patch.endings import Ending, events
 from qqdiag.patch.judged import Adapter, Judged, Place, Refused, has_unless
 from qqdiag.patch.situations import STOPS, TELLS, Library, begin, closed, follow
 from qqdiag.patch.values import SELF, Event, Known, Raised, Unknown
-from qqdiag.patch.walk import Turns
+from qqdiag.patch.walk import Turns, Undecided
 
 ID = "quick-disconnect"
 FAILED = Raised(("ClientError", "Exception", "BaseException"))
@@ -23,6 +23,7 @@ def judge(adapter: Adapter) -> Judged:
     roles, code = adapter.roles, adapter.code
     state = closed(begin(roles), is_closed=False)
     ways = follow(code, roles.listener, Library("CLOSE", Known(4000)), state, {"receive", "ws_connect", roles.ws})
+    ways = [ending for ending in ways if not events([ending], "timed out")]  # connecting again works
     again = [ending for ending in ways if ending.how == "again"]
     counted = {event.detail: event.line for ending in ways for event in _counts(ending)}
     for other in _attempts(adapter):
@@ -52,7 +53,11 @@ def _grows(adapter: Adapter, name: str) -> bool:
     turns = Turns(3, frozenset({"receive", roles.read.name}), lambda one: [one])
     state = closed(begin(roles), is_closed=False)
     marks = {"receive", "ws_connect", roles.ws}
-    ways = follow(adapter.code, roles.listener, Library("CLOSE", Known(4000)), state, marks, {"self"}, turns)
+    library = Library("CLOSE", Known(4000))
+    try:
+        ways = follow(adapter.code, roles.listener, library, state, marks, {"self"}, turns, small=False)
+    except Undecided:  # too many ways for three turns: what one turn shows has to do
+        return True
     left = [one.state.locals.get(name, one.state.fields.get((SELF, name), Unknown())) for one in ways]
     told = any(event.detail == TELLS for one in ways for event in one.state.events)
     return told or any(not isinstance(one, Known) or one == Known(3) for one in left)
