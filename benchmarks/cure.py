@@ -33,15 +33,16 @@ sys.path.append(str(Path(__file__).parent.parent / "tests" / "hermes"))
 import hermes_environment
 import page
 from hermes_cases import PLAIN
-from hermes_faults import FATAL, FAULTS, SETTING, SLOW, STOPPED, Fault, Thrown, lies_ahead
+from hermes_faults import FATAL, FAULTS, SLOW
 from hermes_patched import SHORTER, patched
 from hermes_patient import HEARTBEAT_INTERVAL, Case, Patient, hermes
 from hermes_senders import answer_after, seconds_of_send
+from hermes_thrown import RESTS, RESUMED, SETTING, STOPPED, Fault, Thrown, lies_ahead
 from hermes_watched import CODE, LIMIT, watched
 
 BOUND = 20.0  # seconds in which a gateway that has not recovered is said not to
 PATIENCE = 90.0  # seconds in which a patched one must
-OUTCOMES = {STOPPED: "says that it stops", "Too many quick disconnects": "notices", "Session resumed": "resumes"}
+OUTCOMES = {STOPPED: "says that it stops", RESTS: "notices", RESUMED: "resumes"}
 STANDING = {  # cases whose loop stands still, and the versions that fall into them
     "hot-loop": ("0.14.0", "0.16.0"),
     "blocked-in-pipe": hermes_environment.VERSIONS,

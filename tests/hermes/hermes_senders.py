@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from hermes_faults import Thrown, lies_ahead
 from hermes_patient import Patient
+from hermes_thrown import Thrown, lies_ahead
 
 WAITS = "Not connected . waiting for reconnection"
 GIVES_UP = "Still not connected after|Not connected, and nobody reconnects"

@@ -11,9 +11,9 @@ from pathlib import Path
 import hermes_environment
 import pytest
 from hermes_contract import Subject, keeps_the_contract, leaves
-from hermes_faults import SETTING
 from hermes_patched import subject_of
 from hermes_patient import HEARTBEAT_INTERVAL, Case, hermes
+from hermes_thrown import SETTING
 
 from qqdiag.lab.control import start_server
 

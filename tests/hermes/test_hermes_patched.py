@@ -14,10 +14,11 @@ from pathlib import Path
 import hermes_environment
 import pytest
 from hermes_contract import keeps_the_contract
-from hermes_faults import FAULTS, READY, SETTING, STOPPED, Fault, lies_ahead
+from hermes_faults import FAULTS
 from hermes_patched import ADAPTER, copy_of, packages_of, patched, subject_of
 from hermes_patient import Case, Patient, hermes
 from hermes_senders import WAIT, answer_after, seconds_of_send
+from hermes_thrown import READY, SETTING, STOPPED, Fault, lies_ahead
 
 pytestmark = pytest.mark.hermes
 
