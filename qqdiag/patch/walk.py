@@ -14,17 +14,14 @@ from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
-from qqdiag.patch import callables, calls, effects, expressions, managers, patterns, tasks
+from qqdiag.patch import callables, calls, effects, expressions, handlers, managers, patterns, tasks
 from qqdiag.patch.code import Code, Function
 from qqdiag.patch.constants import dotted, read_import
 from qqdiag.patch.endings import Ending, Outcome, Situation, distinct, distinct_endings, stopped
-from qqdiag.patch.values import NONE, SELF, Forever, Known, Made, Raised, Result, Several, State, Thing, Unknown, Value
+from qqdiag.patch.values import NONE, SELF, Forever, Made, Raised, Result, Several, State, Thing, Unknown, Value
 
 BUDGET = 60_000  # statements that are looked at in one situation
 DEPTH = 9  # calls within calls
-
-
-Handlers = Sequence[cst.ExceptHandler] | Sequence[cst.ExceptStarHandler]
 
 
 GOES = ("on", "continue")  # endings of a loop's body after which it goes round
@@ -149,7 +146,7 @@ class Walk:
         if isinstance(node, cst.While | cst.For):
             return self.loop(node, state)
         if isinstance(node, cst.Try | cst.TryStar):
-            return self.attempt(node, state)
+            return handlers.attempt(self, node, state)
         if isinstance(node, cst.With):
             return managers.within(self, node, list(node.items), state)
         if isinstance(node, cst.Match):
@@ -295,40 +292,6 @@ class Walk:
             if (of, name) not in self.given and name in effects.fields_set(self.code, body):
                 fields[of, name] = Unknown(frozenset({name}))
         return replace(state, fields=fields)
-
-    def attempt(self, node: cst.Try | cst.TryStar, state: State) -> list[Ending]:
-        found: list[Ending] = []
-        for ending in self.block(node.body, state):
-            if ending.how == "raise":
-                found += self.handled(node.handlers, ending, state)
-            elif ending.how == "on" and node.orelse:
-                found += self.block(node.orelse.body, ending.state)
-            else:
-                found.append(ending)
-        return found if node.finalbody is None else self.finally_(node.finalbody.body, found)
-
-    def finally_(self, body: cst.BaseSuite, endings: Iterable[Ending]) -> list[Ending]:
-        found: list[Ending] = []
-        for ending in endings:
-            for last in self.block(body, ending.state):
-                found.append(replace(ending, state=last.state) if last.how == "on" else last)
-        return found
-
-    def handled(self, handlers: Handlers, ending: Ending, before: State) -> list[Ending]:
-        assert isinstance(ending.value, Raised)
-        found: list[Ending] = []
-        for handler in handlers:
-            caught = effects.catches(self, handler.type, ending.value, ending.state)
-            if caught is False:
-                continue
-            state = replace(ending.state, limits=before.limits).put("#error", ending.value.thing)
-            state = state.put_field(ending.value.thing, "#classes", Known(ending.value.classes))
-            if handler.name is not None and isinstance(handler.name.name, cst.Name):
-                state = state.put(handler.name.name.value, ending.value.thing)
-            found += self.block(handler.body, state)
-            if caught:
-                return found
-        return [*found, ending]
 
 
 def _is_endless(node: cst.For) -> bool:
