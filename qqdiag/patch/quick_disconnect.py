@@ -114,7 +114,7 @@ def _counters(adapter: Adapter) -> set[str]:
     state = closed(begin(roles), is_closed=False)
     marks = {"receive", "ws_connect", roles.ws}
     ways = follow(adapter.code, roles.listener, Library("CLOSE", Known(4000)), state, marks)
-    return {event.detail for ending in ways for event in _counts(ending)}
+    return {event.detail for ending in ways for event in _counts(ending)} - _attempts(adapter)
 
 
 def _keep_count(edit: Editor, node: cst.If, counters: set[str]) -> None:
