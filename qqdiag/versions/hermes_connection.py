@@ -11,6 +11,7 @@ from qqdiag.versions import FREE, HAS, UNKNOWN, Judged, Methods
 from qqdiag.versions.functions import (
     Function,
     assigned,
+    called,
     calls,
     constants,
     delegated,
@@ -38,7 +39,7 @@ def spins(methods: Methods) -> Judged:
     """A loop over `not closed` is left at once when the WebSocket is closed, and who calls it calls again."""
     read, listen = methods.get("_read_events"), methods.get("_listen_loop")
     loops = [loop for loop in read.all(ast.While) if "closed" in names(loop.test)] if read else []
-    if read is None or listen is None or not loops or not calls(loops[0], "receive"):
+    if read is None or listen is None or not loops or not calls(loops[0], "receive") or read.node.decorator_list:
         return NOT_THERE
     guards = [_guard(read, loops[0]), _last_raise(read), _forgotten(methods), _paused(listen)]
     found = next((guard for guard in guards if guard is not None), None)
@@ -46,9 +47,10 @@ def spins(methods: Methods) -> Judged:
 
 
 def _guard(read: Function, loop: ast.While) -> Judged | None:
-    """An `if … closed: raise` before the loop."""
-    early = [one for one in within(read.body, ast.If) if one.lineno < loop.lineno and "closed" in names(one.test)]
-    found = next((one for one in early if isinstance(one.body[-1], ast.Raise)), None)
+    """An `if … closed: raise` before the loop, or after it."""
+    inside = set(within(loop, ast.If))
+    beside = [one for one in within(read.body, ast.If) if one not in inside and "closed" in names(one.test)]
+    found = next((one for one in beside if isinstance(one.body[-1], ast.Raise)), None)
     return free(read, found) if found else None
 
 
@@ -140,8 +142,12 @@ def nobody_is_told(methods: Methods) -> Judged:
 
 
 def _watched(methods: Methods) -> bool:
-    """Whether somebody asks to be told of the listener's end: what he does then is not looked at."""
-    return "connect" in methods and bool(calls(methods["connect"].body, "add_done_callback"))
+    """Whether somebody is told, or may be, of the listener's end: what he does then is not looked at."""
+    connect = methods.get("connect")
+    if connect is None or calls(connect.body, "add_done_callback"):
+        return connect is not None
+    started = [one for call in calls(connect.body, "create_task") for one in call.args if isinstance(one, ast.Call)]
+    return not any(called(one) == "_listen_loop" for one in started)  # it runs in a wrapper, or is started elsewhere
 
 
 def counter_is_reset(methods: Methods) -> Judged:
@@ -158,10 +164,12 @@ def counter_is_reset(methods: Methods) -> Judged:
 def fatal_is_retried(methods: Methods) -> Judged:
     """Which close codes end the listener: the platform names more of them than its two bans."""
     listen = methods.get("_listen_loop")
-    for one in listen.all(ast.If) if listen else ():
-        if listen is not None and BANNED in constants(one.test):
-            return free(listen, one) if NOT_ALLOWED in constants(one.test) else has(listen, one)
-    return NOT_THERE
+    tests = [one for one in listen.all(ast.If) if "code" in names(one.test)] if listen else []
+    stopping = [one for one in tests if constants(one.test) & {BANNED, NOT_ALLOWED}]
+    wider = next((one for one in stopping if NOT_ALLOWED in constants(one.test)), None)
+    if listen is None or not stopping or (wider is None and any(names(one.test) - {"code"} for one in tests)):
+        return NOT_THERE  # or codes that have a name, or a function that tells
+    return free(listen, wider) if wider else has(listen, stopping[0])
 
 
 def close_on_reopen(methods: Methods) -> Judged:

@@ -97,12 +97,18 @@ def _takes(connect: Function) -> bool:
     return "is_reconnect" in named or arguments.kwarg is not None
 
 
+POLLED = {"self", "waited", "_RECONNECT_WAIT_SECONDS", "is_connected"}  # what else it asks for is not understood
+
+
 def send_waits(methods: Methods) -> Judged:
     """A poll for a connection that does not ask whether anybody is there to make one."""
     wait = methods.get("_wait_for_reconnection")
     if wait is None or not calls(wait.body, "sleep"):
         return NOT_THERE
-    return free(wait) if names(wait.body) & {"_listen_task", "done", "has_fatal_error"} else has(wait, wait.node)
+    if names(wait.body) & {"_listen_task", "done", "has_fatal_error"}:
+        return free(wait)
+    tests = [one.test for one in wait.all(ast.If)] + [one.test for one in wait.all(ast.While)]
+    return has(wait, wait.node) if all(names(test) <= POLLED for test in tests) else NOT_THERE
 
 
 def _asks(test: ast.expr, name: str, value: int) -> bool:

@@ -9,6 +9,8 @@ import re
 import textwrap
 from dataclasses import dataclass
 
+import hermes_environment
+
 LISTENS = r"(?m)^(    async def _listen_loop)"
 OPENS = r"(?m)^(    async def _open_ws)"
 ACKED = r"(if op == 11:\n) +self\._unanswered_heartbeats = 0\n"
@@ -42,6 +44,11 @@ class Edit:
 
 def edit(fix: str, name: str, *changes: tuple[str, str]) -> Edit:
     return Edit(fix, name, changes)
+
+
+def in_turn(edits: tuple[Edit, ...]) -> list[tuple[Edit, str]]:
+    """Each with one version: what is judged is the same code in all three."""
+    return [(edit, hermes_environment.VERSIONS[place % 3]) for place, edit in enumerate(edits)]
 
 
 KEEPS = (

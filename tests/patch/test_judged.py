@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hermes_environment
 import pytest
-from adapter_edits import KEEPS, UNDOES, Edit
+from adapter_edits import KEEPS, UNDOES, Edit, in_turn
 from fork_designs import OF_CONNECTION
 from fork_mistakes import MISTAKES
 from fork_session_designs import OF_SESSION
@@ -39,11 +39,6 @@ def test_an_edit_that_keeps_it(edit: Edit, version: str, patched_parts: dict[str
 @pytest.mark.parametrize("edit", UNDOES, ids=lambda edit: edit.id)
 def test_an_edit_that_undoes_it(edit: Edit, version: str, patched_parts: dict[str, str]) -> None:
     assert verdict(edit.applied(patched_parts[version]), edit.fix) == "lacks"
-
-
-def in_turn(edits: tuple[Edit, ...]) -> list[tuple[Edit, str]]:
-    """Each with one version: what is judged is the same code in all three."""
-    return [(edit, hermes_environment.VERSIONS[place % 3]) for place, edit in enumerate(edits)]
 
 
 @pytest.mark.parametrize(
