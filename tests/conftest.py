@@ -43,6 +43,10 @@ PACKAGES = {  # by program
     "zsh": "zsh",
     "zstd": "zstd",
 }
+LONG = {
+    *("test_hermes_patched.py", "test_hermes_cases.py", "test_hermes_versions.py", "test_fuzz.py", "test_matrix.py"),
+    *("test_judged.py", "test_canaries.py", "test_story.py", "test_soak.py", "test_ps.py", "test_diff.py"),
+}
 MAY_SKIP = (
     "no hypno",  # it has wheels up to CPython 3.11 and needs a compiler beyond
     "not Linux",  # the parts that read /proc
@@ -54,6 +58,12 @@ MAY_SKIP = (
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # once, before pytest-xdist starts its workers
         install_packages()
+        config.option.loadscopereorder = False  # files with many tests first: minutes of few tests would end alone
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first, so that no process is left alone with it."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def install_packages() -> None:
