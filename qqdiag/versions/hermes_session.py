@@ -97,7 +97,8 @@ def _takes(connect: Function) -> bool:
     return "is_reconnect" in named or arguments.kwarg is not None
 
 
-POLLED = {"self", "waited", "_RECONNECT_WAIT_SECONDS", "is_connected"}  # what else it asks for is not understood
+# What a poll may ask for that tells nothing of the listener; more than this is not understood.
+POLLED = {"self", "_running", "_ws", "closed", "is_connected", "waited", "_RECONNECT_WAIT_SECONDS"}
 
 
 def send_waits(methods: Methods) -> Judged:
