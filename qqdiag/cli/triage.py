@@ -90,7 +90,7 @@ def triage(target: str | None, interval: float, every: bool, dry: bool, output: 
         if output is not None:
             _write(output, snapshot, diagnosis, [], raw)
         return CLEAR if diagnosis.verdict != "unknown" else _ask_the_tree(terminal, live.pid) or LACKING
-    case = walk.case(snapshot, finding, live)
+    case = walk.case(snapshot, finding, live, raw)
     over = walk.walk(case, followed, terminal)
     if output is not None:
         _write(output, snapshot, diagnosis, case.journal.done, raw)

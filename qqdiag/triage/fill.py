@@ -17,6 +17,9 @@ SAFE = re.compile(
     r"[A-Za-z0-9@._:][A-Za-z0-9@._:/-]*"
 )  # what the target chose goes into a shell only if it is of these
 
+# What may be shown to anybody: numbers. A unit, a peer or a user may name somebody.
+PUBLIC = frozenset({"pid", "fd", "port", "uid"})
+
 # A container may lie below the unit of its engine, which to restart would end every container.
 ENGINES = frozenset({"containerd.service", "crio.service", "docker.service", "k3s.service", "kubelet.service"})
 
@@ -35,6 +38,11 @@ def values(snapshot: Snapshot, finding: Finding | None) -> dict[str, str]:
         if socket.remote is not None:
             found |= {"peer": socket.remote.reveal(), "port": str(socket.remote_port)}
     return {name: value for name, value in found.items() if SAFE.fullmatch(value)}
+
+
+def shown(text: str, known: Mapping[str, str]) -> str:
+    """A command, or a text with commands in it, as it is shown: what is not known stays as the runbook has it."""
+    return PLACE.sub(lambda place: known.get(place[1], place[0]), text)
 
 
 def _socket(snapshot: Snapshot, finding: Finding | None) -> Socket | None:

@@ -49,20 +49,27 @@ class Way(Protocol):
 
 
 class Case(NamedTuple):
-    """The failure, its runbook, and what fills the runbook's places."""
+    """The failure, its runbook, what fills the places of its commands, and what of that is shown."""
 
     target: Live
     snapshot: Snapshot
     finding: Finding
     book: Runbook
     known: Mapping[str, str]
+    shown: Mapping[str, str]
     journal: Journal
 
+    def text(self, text: str) -> str:
+        """A text of the runbook, as it is shown here."""
+        return fill.shown(text, self.shown)
 
-def case(snapshot: Snapshot, finding: Finding, target: Live) -> Case:
-    """Raises UsageError where there is no runbook."""
+
+def case(snapshot: Snapshot, finding: Finding, target: Live, raw: bool = False) -> Case:
+    """`raw`: whether names are shown too. Raises UsageError where there is no runbook."""
+    known = fill.values(snapshot, finding)
+    shown = {place: value for place, value in known.items() if raw or place in fill.PUBLIC}
     journal = Journal(target.pid, target.start_ticks, finding.id)
-    return Case(target, snapshot, finding, load(finding.id), fill.values(snapshot, finding), journal)
+    return Case(target, snapshot, finding, load(finding.id), known, shown, journal)
 
 
 def worst(diagnosis: Diagnosis) -> Finding | None:
@@ -84,7 +91,7 @@ def walk(case: Case, followed: Followed, way: Way) -> bool:
 
 def _mitigate(case: Case, followed: Followed, way: Way) -> bool:
     for number, step in enumerate(steps(case.book.text, "Mitigation"), 1):
-        way.tell(Say("step {number}:", number=number), step.text)
+        way.tell(Say("step {number}:", number=number), case.text(step.text))
         for command in [fill.here(command, case.known) for command in step.commands]:
             answer = _offer(case, command, way)
             if answer is Answer.QUIT:
@@ -98,15 +105,18 @@ def _tell_found(case: Case, way: Way) -> None:
     way.tell(Say("{id}: {summary}", id=Word(case.finding.id), summary=case.finding.summary))
     for evidence in case.finding.evidence:
         way.tell(Say("  found: {text}", text=evidence.text))
+    hidden = [f"{{{place}}}" for place in case.known if place not in case.shown]
+    if hidden:
+        way.tell(Say("  known, and shown with --raw, for it may name somebody:"), " ".join(hidden))
 
 
 def _look(case: Case, step: Step, way: Way) -> None:
     """A check: what is to be expected, and what its commands give. An `inspect` is what was done to get here."""
-    way.tell(Say("  expected:"), step.text)
+    way.tell(Say("  expected:"), case.text(step.text))
     for command in step.commands:
         filled = fill.filled(command.text, case.known)
         if filled is not None and not command.changes and "qqdiag" not in command.text:
-            _tell_outcome(command, run(filled), way)
+            _tell_outcome(case, command, run(filled), way)
 
 
 def _offer(case: Case, command: Command, way: Way) -> Answer:
@@ -114,26 +124,28 @@ def _offer(case: Case, command: Command, way: Way) -> Answer:
     filled = fill.filled(command.text, case.known)
     before = case.journal.before(command.text)
     if filled is None:
-        way.tell(Say("  cannot be filled in here:"), command.text)
+        way.tell(Say("  cannot be filled in here:"), case.text(command.text))
         return Answer.NO
     if before is not None:
-        way.tell(Say("  done already, {at}:", at=Moment(before.at)), command.text)
+        way.tell(Say("  done already, {at}:", at=Moment(before.at)), case.text(command.text))
         return Answer.NO
     price = cost(command.text) if command.changes else Say("changes nothing")
-    answer = way.ask(Say("  it {price}:", price=price), command.text)
+    answer = way.ask(Say("  it {price}:", price=price), case.text(command.text))
     if answer is Answer.YES:
         outcome = run(filled)
         case.journal.add(command.text, outcome.at, outcome.exit_code)
-        _tell_outcome(command, outcome, way)
+        _tell_outcome(case, command, outcome, way)
     return answer
 
 
-def _tell_outcome(command: Command, outcome: Outcome, way: Way) -> None:
+def _tell_outcome(case: Case, command: Command, outcome: Outcome, way: Way) -> None:
     lines = outcome.output.count(b"\n")
     if outcome.exit_code is None:
-        way.tell(Say("  had to be killed:"), command.text)
+        way.tell(Say("  had to be killed:"), case.text(command.text))
     else:
-        way.tell(Say("  ended with {code}, lines: {lines}:", code=outcome.exit_code, lines=lines), command.text)
+        way.tell(
+            Say("  ended with {code}, lines: {lines}:", code=outcome.exit_code, lines=lines), case.text(command.text)
+        )
     way.show(outcome.output)
 
 
@@ -172,7 +184,7 @@ def _now(target: Live | None) -> Diagnosis | None:
 
 def _tell_confirm(case: Case, way: Way) -> None:
     for step in steps(case.book.text, "Confirm"):
-        way.tell(Say("  to confirm:"), step.text)
+        way.tell(Say("  to confirm:"), case.text(step.text))
 
 
 def _tell_fixes(case: Case, way: Way) -> None:

@@ -140,7 +140,7 @@ def test_without_a_terminal_nothing_is_changed(arguments: tuple[str, ...], tmp_p
         done = triage(tmp_path, str(pid), *arguments)
         assert done.returncode == 1
         assert state(pid) == "T"
-    assert "it costs nothing: sudo kill -CONT {pid}" in done.stdout
+    assert f"it costs nothing: sudo kill -CONT {pid}" in done.stdout
     assert "qqdiag explain process-stopped" in done.stderr
     assert not (tmp_path / "hang.qqd").exists()
 
@@ -243,6 +243,9 @@ def test_a_gateway_of_a_users_own_systemd_is_restarted_by_that_one(tmp_path: Pat
         path = f"{tmp_path}:{os.environ['PATH']}"
         looked = triage(tmp_path, unit, "--dry-run", path=path)  # found by its group: the system's has no such unit
         assert looked.stdout.startswith("await-deadlock: "), looked.stderr
+        assert unit not in looked.stdout
+        assert "shown with --raw, for it may name somebody: {unit} {owner}" in looked.stdout
+        assert f"restart {unit}" in triage(tmp_path, str(pid), "--dry-run", "--raw", path=path).stdout
         done = triage(tmp_path, str(pid), "--yes", "-o", "report.md", path=path)
         assert done.returncode == 0, done.stdout + done.stderr
     assert f"--user -M nobody@ restart {unit}\n" in notes.read_text()
